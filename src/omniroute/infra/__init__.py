@@ -1,0 +1,1 @@
+"""How we touch machines: PostgreSQL, the event log, group commit, telemetry. Knows no domain."""

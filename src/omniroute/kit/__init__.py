@@ -1,0 +1,1 @@
+"""Words everything uses: money, ids, time, refusals, paging. Standard library only; no I/O."""

@@ -1,0 +1,64 @@
+"""Identifiers: time-ordered UUIDs inside, prefixed text at the doors.
+
+Inside, an id is a `uuid.UUID`; new ones are version 7 (RFC 9562 section 5.7), so that indexes grow at their end.
+Outside, it is `prefix_` + 26 characters of Crockford base 32 (`txn_01JD...`), so that a wrong kind of id is
+refused with a clear message instead of quietly not being found.
+"""
+
+import os
+import time
+from uuid import UUID
+
+from omniroute.kit.refusal import Kind, Refusal
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES = {c: i for i, c in enumerate(_ALPHABET)}
+_LENGTH = 26
+
+
+class MalformedId(Refusal):
+    """The id is not of the expected form; copy it exactly as we printed it."""
+
+    code = "kit.malformed_id"
+    kind = Kind.INVALID
+
+
+_last = 0
+
+
+def uuid7() -> UUID:
+    """A new UUID version 7; within one process each is greater than the one before."""
+    global _last
+    # 48 bits of milliseconds, then 12 bits of sub-millisecond: RFC 9562 section 6.2, method 3.
+    stamp = time.time_ns() * 4096 // 1_000_000
+    if stamp <= _last:
+        stamp = _last + 1
+    _last = stamp
+    random = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
+    value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0x2 << 62 | random
+    return UUID(int=value)
+
+
+def show(prefix: str, value: UUID) -> str:
+    """The public text of an id: `show("txn", id)` is `txn_` and 26 characters."""
+    number = value.int
+    return prefix + "_" + "".join([_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5)])
+
+
+def parse(prefix: str, text: str) -> UUID:
+    """The id behind a public text.
+
+    Raises: MalformedId when the prefix is another one or the rest is not 26 base-32 characters.
+    """
+    head, _, tail = text.rpartition("_")
+    if head != prefix or len(tail) != _LENGTH:
+        raise MalformedId(f"expected an id that starts with {prefix}_", expected=f"{prefix}_", got=text[:64])
+    number = 0
+    for char in tail:
+        digit = _VALUES.get(char)
+        if digit is None:
+            raise MalformedId(f"expected 26 base-32 characters after {prefix}_", expected=f"{prefix}_", got=text[:64])
+        number = number << 5 | digit
+    if number >> 128:
+        raise MalformedId("the id is out of range", expected=f"{prefix}_", got=text[:64])
+    return UUID(int=number)
