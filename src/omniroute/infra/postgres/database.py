@@ -141,7 +141,7 @@ class Database:
         limits = limits or PoolLimits()
         options = (
             f"-c statement_timeout={limits.statement_timeout_ms} -c lock_timeout={limits.lock_timeout_ms} "
-            f"-c idle_in_transaction_session_timeout={limits.idle_in_transaction_timeout_ms} -c TimeZone=UTC"
+            f"-c idle_in_transaction_session_timeout={limits.idle_in_transaction_timeout_ms} -c TimeZone=UTC -c search_path=omniroute"
         )
         if role is not None:
             options += f" -c role={role}"
