@@ -113,8 +113,8 @@ class Tx:
             yield
 
 
-_SET_SCOPE = b"""SELECT set_config('omniroute.tenant_id', %(tenant)s, true),
-       set_config('omniroute.branch_ids', %(branches)s, true)"""
+_SET_SCOPE = b"""SELECT set_config('omniroute.tenant_id', %(tenant)s, true) AS tenant,
+       set_config('omniroute.branch_ids', %(branches)s, true) AS branches"""
 
 
 class Database:
