@@ -141,7 +141,8 @@ class Database:
         limits = limits or PoolLimits()
         options = (
             f"-c statement_timeout={limits.statement_timeout_ms} -c lock_timeout={limits.lock_timeout_ms} "
-            f"-c idle_in_transaction_session_timeout={limits.idle_in_transaction_timeout_ms} -c TimeZone=UTC -c search_path=omniroute"
+            f"-c idle_in_transaction_session_timeout={limits.idle_in_transaction_timeout_ms} "
+            "-c TimeZone=UTC -c search_path=omniroute"
         )
         if role is not None:
             options += f" -c role={role}"
@@ -239,5 +240,5 @@ class Database:
             except DatabaseUnavailable:
                 if not idempotent or attempt == RETRY_ATTEMPTS_MAX:
                     raise
-            await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))
+            await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - spreads retries
         raise AssertionError("unreachable")
