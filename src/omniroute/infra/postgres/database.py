@@ -2,11 +2,20 @@
 
 A service receives an open `Tx` and never commits. The tenant, and for branch-scoped callers the branches,
 are set for the transaction only, where row-level security reads them.
+
+What the driver raises is sorted here, once:
+
+    WriteConflict         serialisation failure or deadlock; rolled back; `run` tries again
+      LockTimeout         waited too long for a row; rolled back; the wait was the retry
+    StatementTimeout      a statement took too long; rolled back
+    DatabaseUnavailable   no connection, or it was lost; a COMMIT that was under way may have happened
+
+Everything else passes as it is: a constraint violation is for the service to translate by the constraint's name.
 """
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,12 +27,14 @@ from psycopg.rows import namedtuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from omniroute.infra.postgres.sql import Query
-from omniroute.kit.refusal import Fault
+from omniroute.kit.refusal import Fault, Kind, Refusal
 
 T = TypeVar("T")
 Connection = AsyncConnection[Any]
 
+VERSION_MIN = 15
 RETRY_ATTEMPTS_MAX = 5
+RECONNECT_S = 1.0  # How often each lost connection is tried again while the server is away.
 
 
 class DatabaseUnavailable(Fault):
@@ -34,19 +45,55 @@ class WriteConflict(Fault):
     """PostgreSQL gave up on this transaction (serialisation, deadlock, lock time-out); nothing happened."""
 
 
-# Connection faults leave the outcome of a commit unknown; conflicts do not.
-CONNECTION_FAULTS = (
-    errors.OperationalError,
-    errors.InterfaceError,
-    PoolTimeout,
-    TooManyRequests,
-    ConnectionError,
-)
-CONFLICTS = (
-    errors.SerializationFailure,
-    errors.DeadlockDetected,
-    errors.LockNotAvailable,
-)
+class LockTimeout(WriteConflict):
+    """A row or table stayed locked by others for too long; nothing happened."""
+
+
+class StatementTimeout(Fault):
+    """A statement ran longer than allowed, or was cancelled by an administrator; nothing happened."""
+
+
+class ServerTooOld(Refusal):
+    """PostgreSQL 15 or newer is needed."""
+
+    code = "postgres.server_too_old"
+    kind = Kind.UNSUPPORTED
+
+
+# Classes of SQLSTATE that mean the machine, not the statement: connection, authorisation, catalog gone, resources,
+# operator intervention, system error.
+_MACHINE_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
+# The server ended our session; psycopg files these under InternalError.
+_ENDED_BY_SERVER = (errors.IdleInTransactionSessionTimeout, errors.lookup("25P04"))
+
+
+def fault_of(error: psycopg.Error) -> Fault | None:
+    """The fault a driver error stands for, or None when it is not the machine's."""
+    match error:
+        case errors.LockNotAvailable():
+            return LockTimeout(str(error))
+        case errors.SerializationFailure() | errors.DeadlockDetected():
+            return WriteConflict(str(error))
+        case errors.QueryCanceled():
+            return StatementTimeout(str(error))
+        case errors.InterfaceError() | PoolTimeout() | TooManyRequests():
+            return DatabaseUnavailable(str(error))
+    if isinstance(error, _ENDED_BY_SERVER):
+        return DatabaseUnavailable(str(error))
+    # Without an SQLSTATE the server said nothing: the connection broke on the way.
+    if isinstance(error, errors.OperationalError) and (not error.sqlstate or error.sqlstate[:2] in _MACHINE_CLASSES):
+        return DatabaseUnavailable(str(error))
+    return None
+
+
+def check_version(connection: Connection) -> None:
+    """Refuse a server we do not support.
+
+    Raises: ServerTooOld.
+    """
+    version = connection.info.server_version // 10_000
+    if version < VERSION_MIN:
+        raise ServerTooOld(f"this is PostgreSQL {version}; {VERSION_MIN} or newer is needed", version=version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +146,20 @@ class Tx:
         cursor = await self.connection.execute(query.text, params)
         return cursor.rowcount
 
+    async def many(self, query: Query, rows: Iterable[dict[str, Any]], /) -> int:
+        """Run a statement once a row, pipelined; the number of rows touched in all."""
+        async with self.connection.cursor() as cursor:
+            await cursor.executemany(query.text, rows)
+            return cursor.rowcount
+
+    async def copy_in(self, query: Query, rows: Iterable[Sequence[Any]], /) -> int:
+        """Feed rows to a COPY ... FROM STDIN, the fastest way in; the number of rows copied."""
+        async with self.connection.cursor() as cursor:
+            async with cursor.copy(query.text) as copy:
+                for row in rows:
+                    await copy.write_row(row)
+            return cursor.rowcount
+
     async def stream(self, query: Query, /, **params: object) -> AsyncIterator[Any]:
         """Rows one by one through a server-side cursor, for results that must not fill the memory."""
         async with self.connection.cursor(name=f"stream_{query.name}") as cursor:
@@ -118,10 +179,18 @@ _SET_SCOPE = b"""SELECT set_config('omniroute.tenant_id', %(tenant)s, true) AS t
 
 
 class Database:
-    """A pool of connections for one role. Open it with `Database.open`, end it with `close`."""
+    """A pool of connections for one role. Open it with `Database.open`, end it with `close`.
 
-    def __init__(self, pool: AsyncConnectionPool[Connection]) -> None:
+    The pool heals itself: connections that died with a killed server are found at their next use, before anything was
+    done with them, and replaced; while the server is away each is tried again every second.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool[Connection], limits: PoolLimits) -> None:
         self.pool = pool
+        self.limits = limits
+        self._borrowed: set[Connection] = set()
+        self._all_returned = asyncio.Event()
+        self._closing = False
 
     @classmethod
     async def open(
@@ -136,7 +205,7 @@ class Database:
 
         `role` is taken on at connect time (`SET ROLE`), for set-ups where one login owns everything.
 
-        Raises: DatabaseUnavailable.
+        Raises: DatabaseUnavailable, ServerTooOld.
         """
         limits = limits or PoolLimits()
         options = (
@@ -146,45 +215,52 @@ class Database:
         )
         if role is not None:
             options += f" -c role={role}"
-        kwargs: Mapping[str, Any] = {
+        kwargs: dict[str, Any] = {
             "options": options,
             "application_name": application_name,
             "row_factory": namedtuple_row,
             "connect_timeout": 5,
+            # We say BEGIN ourselves, together with the scope.
+            "autocommit": True,
         }
+        await _probe(url, kwargs, patience_s=limits.acquire_timeout_s)
         pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=limits.size_max,
             timeout=limits.acquire_timeout_s,
-            kwargs=dict(kwargs),
+            kwargs=kwargs,
             open=False,
-            check=AsyncConnectionPool.check_connection,
+            reconnect_timeout=RECONNECT_S,
+            reconnect_failed=_try_again,
         )
         try:
             await pool.open(wait=True, timeout=limits.acquire_timeout_s)
-        except (psycopg.Error, PoolTimeout, OSError) as error:
+        except (psycopg.Error, OSError) as error:
             await pool.close()
             raise DatabaseUnavailable(str(error)) from error
-        return cls(pool)
+        return cls(pool, limits)
 
     async def close(self, *, drain_s: float = 10) -> None:
-        """Wait for borrowed connections to come back, up to `drain_s`, then close them all."""
-        await self.pool.close(timeout=drain_s)
+        """Refuse new work, give what runs up to `drain_s` to end, then cut what is left and close the pool."""
+        self._closing = True
+        if self._borrowed:
+            self._all_returned.clear()
+            try:
+                await asyncio.wait_for(self._all_returned.wait(), drain_s)
+            except TimeoutError:
+                for connection in list(self._borrowed):
+                    await connection.close()
+        await self.pool.close()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection outside any transaction, for LISTEN, COPY and administration.
+        """A connection outside any transaction (autocommit), for LISTEN and administration.
 
-        Raises: DatabaseUnavailable, WriteConflict.
+        Raises: DatabaseUnavailable, WriteConflict, StatementTimeout.
         """
-        try:
-            async with self.pool.connection() as connection:
-                yield connection
-        except CONFLICTS as error:
-            raise WriteConflict(str(error)) from error
-        except CONNECTION_FAULTS as error:
-            raise DatabaseUnavailable(str(error)) from error
+        async with self._borrow(AsyncConnectionPool.check_connection) as connection:
+            yield connection
 
     @asynccontextmanager
     async def tx(
@@ -194,26 +270,73 @@ class Database:
 
         `branches`: None sees the whole tenant; a list sees only what belongs to these branches.
 
-        Raises: DatabaseUnavailable, WriteConflict.
+        Raises: DatabaseUnavailable, WriteConflict, StatementTimeout.
         """
-        async with self.connection() as connection:
-            begin = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if readonly else b"BEGIN"
-            scope = {
-                "tenant": str(tenant_id) if tenant_id else "",
-                "branches": "" if branches is None else "{" + ",".join(map(str, branches)) + "}",
-            }
-            await connection.set_autocommit(True)
+        begin = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if readonly else b"BEGIN"
+        scope = {
+            "tenant": str(tenant_id) if tenant_id else "",
+            "branches": "" if branches is None else "{" + ",".join(map(str, branches)) + "}",
+        }
+
+        async def start(connection: Connection) -> None:
+            # BEGIN and the scope travel together: one round trip.
+            async with connection.pipeline():
+                await connection.execute(begin)
+                await connection.execute(_SET_SCOPE, scope)
+
+        async with self._borrow(start) as connection:
             try:
-                # BEGIN and the scope travel together: one round trip.
-                async with connection.pipeline():
-                    await connection.execute(begin)
-                    await connection.execute(_SET_SCOPE, scope)
                 yield Tx(connection, tenant_id)
-                await connection.execute(b"COMMIT")
             except BaseException:
-                if not connection.closed and not connection.broken:
+                if not connection.closed:
                     await connection.rollback()
                 raise
+            done = await connection.execute(b"COMMIT")
+            # PostgreSQL answers COMMIT of a failed transaction with ROLLBACK and no error: never call that success.
+            assert done.statusmessage == "COMMIT", "an SQL error was swallowed inside a transaction; it is rolled back"
+
+    @asynccontextmanager
+    async def _borrow(self, start: Callable[[Connection], Awaitable[None]]) -> AsyncIterator[Connection]:
+        """A connection on which `start` has succeeded. One that proves dead there is replaced: nothing was done yet."""
+        try:
+            connection = await self._get(start)
+            try:
+                yield connection
+            finally:
+                await self._give_back(connection)
+        except psycopg.Error as error:
+            fault = fault_of(error)
+            if fault is None:
+                raise
+            raise fault from error
+
+    async def _get(self, start: Callable[[Connection], Awaitable[None]]) -> Connection:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.limits.acquire_timeout_s
+        while True:
+            if self._closing:
+                raise DatabaseUnavailable("the database is being closed")
+            connection = await self.pool.getconn(timeout=max(0.001, deadline - loop.time()))
+            self._borrowed.add(connection)
+            try:
+                await start(connection)
+            except BaseException as error:
+                if not connection.closed and connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                    # Cut short between its words (a cancelled task): cheaper to replace than to reason about.
+                    await connection.close()
+                await self._give_back(connection)
+                if isinstance(error, psycopg.Error) and connection.closed and loop.time() < deadline:
+                    continue
+                raise
+            return connection
+
+    async def _give_back(self, connection: Connection) -> None:
+        try:
+            await self.pool.putconn(connection)
+        finally:
+            self._borrowed.discard(connection)
+            if not self._borrowed:
+                self._all_returned.set()
 
     async def run(
         self,
@@ -225,15 +348,18 @@ class Database:
     ) -> T:
         """Run a unit of work in its own transaction.
 
-        Conflicts (nothing happened) are always tried again. Connection faults (the commit may have happened)
-        are tried again only when the work says that doing it twice is the same as once.
+        Serialisation failures and deadlocks (nothing happened) are always tried again. Connection faults (the commit
+        may have happened) are tried again only when the work says that doing it twice is the same as once.
+        Time-outs are not: they have waited long enough.
 
-        Raises: DatabaseUnavailable, WriteConflict after the last attempt.
+        Raises: DatabaseUnavailable, WriteConflict after the last attempt; LockTimeout, StatementTimeout at once.
         """
         for attempt in range(1, RETRY_ATTEMPTS_MAX + 1):
             try:
                 async with self.tx(tenant_id, branches=branches) as tx:
                     return await work(tx)
+            except LockTimeout:
+                raise
             except WriteConflict:
                 if attempt == RETRY_ATTEMPTS_MAX:
                     raise
@@ -242,3 +368,33 @@ class Database:
                     raise
             await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - spreads retries
         raise AssertionError("unreachable")
+
+
+async def _probe(url: str, kwargs: dict[str, Any], *, patience_s: float) -> None:
+    """One plain connection first: it tells why it fails, where a pool would only say that it timed out."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience_s
+    while True:
+        try:
+            connection = await AsyncConnection.connect(url, **kwargs)
+        except (psycopg.Error, OSError) as error:
+            # A server that starts, stops or is full will change its mind; a wrong password will not.
+            said = str(error)
+            passing = any(word in said for word in ("starting up", "shutting down", "recovery", "too many", "refused"))
+            if ("FATAL" in said and not passing) or loop.time() > deadline:
+                raise DatabaseUnavailable(said) from error
+            await asyncio.sleep(0.2)
+            continue
+        async with connection:
+            check_version(connection)
+        return
+
+
+async def _try_again(pool: AsyncConnectionPool[Connection]) -> None:
+    """The pool gives up a connection after `RECONNECT_S`; ask for it anew, so that waiting callers are served as soon
+    as the server is back. (Its own backing off doubles the pause each time, up to minutes.)"""
+    if pool.closed:
+        return
+    size_min, size_max = pool.min_size, pool.max_size
+    await pool.resize(0, size_max)  # A pool only opens connections when its minimum grows.
+    await pool.resize(size_min or 1, size_max)

@@ -20,10 +20,10 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection
 
+from omniroute.infra.postgres.database import check_version
 from omniroute.infra.postgres.statements import Statement, split
 from omniroute.kit.refusal import Fault, Kind, Refusal
 
-VERSION_MIN = 15
 LOCK_TIMEOUT = b"SET lock_timeout = '5s'"
 LOCK_KEY = 0x6F6D6E69  # Any number nobody else uses for an advisory lock in this database.
 LOCK_POLL_S = 0.1
@@ -37,13 +37,6 @@ class MigrationRefused(Refusal):
 
     code = "postgres.migration_refused"
     kind = Kind.REFUSED
-
-
-class ServerTooOld(Refusal):
-    """PostgreSQL 15 or newer is needed."""
-
-    code = "postgres.server_too_old"
-    kind = Kind.UNSUPPORTED
 
 
 class MigrationFailed(Fault):
@@ -153,9 +146,7 @@ async def _connection(url: str) -> AsyncIterator[AsyncConnection[Any]]:
     except psycopg.OperationalError as error:
         raise MigrationUnreachable(str(error)) from error
     async with connection:
-        version = connection.info.server_version // 10_000
-        if version < VERSION_MIN:
-            raise ServerTooOld(f"this is PostgreSQL {version}; {VERSION_MIN} or newer is needed", version=version)
+        check_version(connection)
         # The database's own defaults must not cut a migration short, only waiting for locks is bounded.
         await connection.execute(b"SET statement_timeout = 0")
         await connection.execute(b"SET idle_in_transaction_session_timeout = 0")

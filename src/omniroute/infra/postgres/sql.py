@@ -42,6 +42,9 @@ class Queries:
 def load(package: str, file: str = "queries.sql") -> Queries:
     """The named queries in `file` of `package`."""
     text = (files(package) / file).read_text(encoding="utf-8")
+    for line in text.splitlines():
+        # A misspelt name would silently become part of the query above it.
+        assert not line.startswith("-- name") or _NAME.fullmatch(line), f"{package}/{file}: cannot read {line!r}"
     parts = _NAME.split(text)
     queries: dict[str, Query] = {}
     for name, body in zip(parts[1::2], parts[2::2], strict=True):
