@@ -235,6 +235,7 @@ CREATE TABLE audit_block (
     CONSTRAINT audit_block_size CHECK (event_count BETWEEN 1 AND 1024 AND length(leaves) = 32 * event_count)
 );
 CREATE INDEX audit_block_until ON audit_block (until_top);
+CREATE INDEX audit_block_window ON audit_block (tenant_id, until_top);
 ALTER TABLE audit_block ENABLE ROW LEVEL SECURITY;
 CREATE POLICY audit_block_tenant ON audit_block TO omniroute_app, omniroute_worker
     USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());
@@ -374,7 +375,7 @@ BEGIN
 END $$;
 
 -- Seal what is committed and not yet sealed of one tenant, in at most `p_blocks` blocks; the number of events sealed.
--- 0 as well when another builder is at this tenant.
+-- NULL when another builder is at this tenant.
 CREATE FUNCTION audit_seal(p_tenant uuid, p_blocks integer, p_size integer DEFAULT 1024) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = omniroute, pg_temp AS $$
 DECLARE
@@ -386,7 +387,7 @@ DECLARE
     blocks integer := 0;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('audit_seal ' || p_tenant, 0)) THEN
-        RETURN 0;
+        RETURN NULL;
     END IF;
     -- A statement of its own after the lock: it sees the last builder's blocks.
     SELECT k.* INTO b FROM audit_block k WHERE k.tenant_id = p_tenant ORDER BY k.number DESC LIMIT 1;
@@ -479,7 +480,7 @@ BEGIN
         IF gone <> '{}' THEN
             INSERT INTO event_log (tenant_id, id, type, subject, data)
             VALUES (b.tenant_id, gen_random_uuid(), 'audit.events_retired', b.tenant_id, jsonb_build_object(
-                'block', b.number, 'event_count', cardinality(gone), 'before', to_char(p_before AT TIME ZONE 'UTC',
+                'tenant_id', b.tenant_id, 'block', b.number, 'event_count', cardinality(gone), 'before', to_char(p_before AT TIME ZONE 'UTC',
                 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), 'removed', v_removed))
             RETURNING seq INTO v_seq;
         END IF;
