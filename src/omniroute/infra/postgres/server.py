@@ -228,11 +228,11 @@ class EmbeddedPostgres:
         account = choose_account(self.data, self._user)
         # Folders we create ourselves let the server's user pass, and nobody look; existing ones stay as they are.
         missing = [step for step in [self.folder, *self.folder.parents] if not step.exists()]
+        if account.switch:
+            check_reachable(account, missing[-1].parent if missing else self.folder)
         for step in reversed(missing):
             step.mkdir(exist_ok=True)
             step.chmod(0o711 if account.switch else 0o700)
-        if account.switch:
-            check_reachable(account, self.folder)
         if self._lock is None:
             file = os.fdopen(os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
             try:
