@@ -1,0 +1,107 @@
+"""The ledger: money moves here, as transactions that balance, or nowhere.
+
+    posting    legs are booked at once
+    hold       legs are set aside and counted by every limit; then captures and one release resolve it
+    capture    a hold, or a part of it, becomes a posting
+    void       what is left of a hold is released (expiry: because its deadline passed)
+    reversal   the opposite of a posting or capture, or of a part of it, is booked
+
+    hold: open -> resolved (nothing left);  account: open <-> frozen, open -> closed (when empty)
+
+Knows nothing of payments or orders. `post` books any batch in one round trip; `Poster` collects the single
+requests of a process into such batches.
+"""
+
+from omniroute.ledger.accounts import (
+    OpenAccount,
+    describe_account,
+    find_account,
+    find_balances,
+    list_accounts,
+    open_account,
+    set_limits,
+    set_status,
+)
+from omniroute.ledger.commands import (
+    Command,
+    capture_hold,
+    place_hold,
+    post_transaction,
+    reverse_transaction,
+    void_hold,
+)
+from omniroute.ledger.model import (
+    Account,
+    AccountStatus,
+    AccountType,
+    Balance,
+    Condition,
+    Entry,
+    Hold,
+    HoldLeg,
+    Leg,
+    Mode,
+    Outcome,
+    Posted,
+    Refused,
+    Side,
+    Transaction,
+    TxnKind,
+    account_id,
+)
+from omniroute.ledger.service import (
+    dry_run,
+    expire_holds,
+    find_by_reference,
+    find_hold,
+    find_transaction,
+    list_holds,
+    list_transactions,
+    post,
+    post_one,
+    resolve_group,
+)
+
+__all__ = [
+    "Account",
+    "AccountStatus",
+    "AccountType",
+    "Balance",
+    "Command",
+    "Condition",
+    "Entry",
+    "Hold",
+    "HoldLeg",
+    "Leg",
+    "Mode",
+    "OpenAccount",
+    "Outcome",
+    "Posted",
+    "Refused",
+    "Side",
+    "Transaction",
+    "TxnKind",
+    "account_id",
+    "capture_hold",
+    "describe_account",
+    "dry_run",
+    "expire_holds",
+    "find_account",
+    "find_balances",
+    "find_by_reference",
+    "find_hold",
+    "find_transaction",
+    "list_accounts",
+    "list_holds",
+    "list_transactions",
+    "open_account",
+    "place_hold",
+    "post",
+    "post_one",
+    "post_transaction",
+    "resolve_group",
+    "reverse_transaction",
+    "set_limits",
+    "set_status",
+    "void_hold",
+]
