@@ -1,0 +1,15 @@
+"""The REST door: parse, ask who and whether they may, call one service, render. It decides nothing about money.
+
+front.py        correlation id, security headers, metrics, access log; hot operations go straight on
+application.py  operations become routes of the framework
+door.py         how every request is worked, and in which order it is refused
+operations.py   what an operation declares; openapi.py and documentation.py show it
+problems.py     the only table from refusal to HTTP status
+<noun>.py       the operations of one module
+"""
+
+from omniroute.api.application import create_app
+from omniroute.api.call import Limits, Poster, Services
+from omniroute.api.openapi import error_codes, openapi_document
+
+__all__ = ["Limits", "Poster", "Services", "create_app", "error_codes", "openapi_document"]

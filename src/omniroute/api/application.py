@@ -1,0 +1,65 @@
+"""Puts the door together: operations become routes, the framework finds them, the front dresses every answer."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Litestar, Request, Response
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.handlers import HTTPRouteHandler
+from litestar.response.base import ASGIResponse
+
+from omniroute.api import registry
+from omniroute.api.call import Services
+from omniroute.api.errors import MalformedRequest, RouteNotFound
+from omniroute.api.front import App, Front, answer
+from omniroute.api.hot import HotRoutes
+from omniroute.api.operations import Operation
+from omniroute.api.problems import Answer, method_not_allowed, problem
+
+
+def create_app(services: Services, *, access_log: bool = True) -> App:
+    """The ASGI application of the REST door. It opens nothing and closes nothing: the wiring owns the services."""
+    operations = registry.operations()
+    framework = Litestar(
+        route_handlers=[_route(services, op) for op in operations],
+        openapi_config=None,
+        logging_config=None,
+        exception_handlers={Exception: _Exceptions(operations)},
+        request_max_body_size=None,  # The door counts for itself, per operation.
+    )
+    return Front(framework, services, HotRoutes(operations), access_log=access_log)  # type: ignore[arg-type]
+
+
+def _route(services: Services, op: Operation) -> HTTPRouteHandler:
+    async def handle(request: Request[Any, Any, Any]) -> ASGIResponse:
+        path = {name: str(value) for name, value in request.path_params.items()}
+        return _asgi(await answer(services, op, request.scope, request.receive, path))
+
+    path = re.sub(r"{(\w+)}", r"{\1:str}", op.path)
+    return HTTPRouteHandler(path, http_method=op.method, name=op.name, status_code=op.status)(handle)
+
+
+def _asgi(reply: Answer) -> ASGIResponse:
+    return ASGIResponse(body=reply.body, status_code=reply.status, headers=dict(reply.headers))
+
+
+class _Exceptions:
+    """The framework's own errors, through the one table of problems."""
+
+    def __init__(self, operations: Sequence[Operation]) -> None:
+        self._paths = [(re.compile(re.sub(r"{\w+}", "[^/]+", op.path)), op.method) for op in operations]
+
+    def __call__(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        if isinstance(error, NotFoundException):
+            reply = problem(RouteNotFound())
+        elif isinstance(error, MethodNotAllowedException):
+            path = request.scope["path"].rstrip("/") or "/"
+            allowed = sorted({method for pattern, method in self._paths if pattern.fullmatch(path)})
+            reply = method_not_allowed([*allowed, "OPTIONS"])
+        elif isinstance(error, HTTPException) and error.status_code < 500:
+            reply = problem(MalformedRequest())
+        else:
+            raise error
+        headers = dict(reply.headers)
+        return Response(reply.body, status_code=reply.status, media_type=headers.pop("content-type"), headers=headers)

@@ -1,0 +1,116 @@
+"""One request as a handler sees it: who calls, for which organisation, with what; and what the door works with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry
+
+from omniroute.infra.events import Meta
+from omniroute.infra.postgres import Database
+from omniroute.kit import ids
+from omniroute.kit.clock import Clock
+from omniroute.ledger import Command, Outcome
+from omniroute.parties.access import Caller, Permission
+
+PREFIXES = {
+    "organisation": "org",
+    "branch": "brn",
+    "application": "app",
+    "user": "usr",
+    "key": "key",
+    "client": "key",
+    "invitation": "inv",
+    "link": "lnk",
+    "transaction": "txn",
+    "hold": "txn",
+    "period": "per",
+    "event": "evt",
+    "rate": "rte",
+    "role": "rol",
+    "grant": "grt",
+    "provider": "idp",
+    "session": "ses",
+}
+"""Path parameter -> prefix of the public id it takes. Account paths also take a code."""
+
+
+class Poster(Protocol):
+    """The ledger's group commit: one command in, one outcome out, durable when it answers."""
+
+    async def post(self, tenant_id: UUID, command: Command) -> Outcome: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of the door."""
+
+    body_bytes_max: int = 1024 * 1024
+    bulk_bytes_max: int = 16 * 1024 * 1024
+    disk_free_bytes_min: int = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that the door needs, handed in by the wiring; there are no globals.
+
+    `data_folder`: where free disk space matters (None: not ours to watch). `registry`: where metrics are kept.
+    """
+
+    db: Database
+    poster: Poster
+    clock: Clock
+    limits: Limits = Limits()
+    registry: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
+    data_folder: Path | None = None
+    public_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, after the gate: the caller is known, the path names the caller's own organisation."""
+
+    services: Services
+    gate: Caller | None
+    permission: str | None
+    path: Mapping[str, str]
+    now: datetime
+    correlation_id: UUID
+    key: str | None = None
+    version: int | None = None
+    address: str = ""
+    authorization: str | None = field(default=None, repr=False)
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls. Only open addresses have no caller, and their handlers do not ask."""
+        assert self.gate is not None, "this address is open to everybody"
+        return self.gate
+
+    @property
+    def tenant_id(self) -> UUID:
+        """The caller's organisation."""
+        return self.caller.tenant_id
+
+    @property
+    def meta(self) -> Meta:
+        """What the event log remembers of this request."""
+        actor = None if self.gate is None else self.gate.subject
+        return Meta(correlation_id=self.correlation_id, actor=actor, channel="api")
+
+    def id(self, name: str) -> UUID:
+        """The id in the path under this name.
+
+        Raises: MalformedId.
+        """
+        return ids.parse(PREFIXES[name], self.path[name])
+
+    def require(self, permission: Permission) -> Caller:
+        """The caller, narrowed to where the permission is held.
+
+        Raises: access.PermissionMissing.
+        """
+        return self.caller.require(permission)

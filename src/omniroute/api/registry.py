@@ -1,0 +1,17 @@
+"""The list of all operations, in the order in which the documentation shows them."""
+
+from functools import cache
+
+from omniroute.api import health
+from omniroute.api.operations import Operation, found_in
+
+
+@cache
+def operations() -> tuple[Operation, ...]:
+    """Every operation of the door."""
+    from omniroute.api import documentation  # It shows this list, so it cannot be asked for while the list is made.
+
+    found = found_in(health, documentation)
+    names = [op.name for op in found]
+    assert len(set(names)) == len(names), "two operations share a name"
+    return tuple(found)
