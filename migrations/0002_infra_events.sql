@@ -9,10 +9,11 @@
 -- from cut to cut instead. A cut (top, open) is a snapshot: every transaction below `top` is over, except those in `open`.
 
 -- A database restored into a new cluster starts its transaction ids again, below those already stored. This number
--- is added to every one. It is a function and not a table so that PostgreSQL folds it into the plan: it costs nothing.
--- event_epoch_repair() replaces it.
+-- is added to every one. It is a function and not a table so that PostgreSQL inlines it into the plan: it costs nothing.
+-- event_epoch_repair() replaces it. STABLE and not IMMUTABLE: an inlined function's replacement makes prepared plans
+-- anew, the constant that an immutable one was folded into stays.
 CREATE FUNCTION event_epoch() RETURNS bigint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    LANGUAGE sql STABLE PARALLEL SAFE
     RETURN 0::bigint;
 
 -- The id of this transaction. Bulk writers may take it once: (SELECT event_xid()).
@@ -462,7 +463,8 @@ BEGIN
          WHERE k.newest_at < p_before
            AND NOT EXISTS (SELECT FROM audit_retired r WHERE r.tenant_id = k.tenant_id AND r.number = k.number)
            AND NOT EXISTS (SELECT FROM event_consumer c
-                            WHERE c.seen_top < k.until_top OR (c.seen_top = k.until_top AND NOT c.seen_open <@ k.until_open))
+                            WHERE c.name <> 'audit.chain'  -- Sealed is what it is already.
+                              AND (c.seen_top < k.until_top OR (c.seen_top = k.until_top AND NOT c.seen_open <@ k.until_open)))
            AND NOT EXISTS (SELECT FROM event_parked p WHERE p.tenant_id = k.tenant_id AND p.seq = ANY (k.seqs))
          ORDER BY k.tenant_id, k.number LIMIT p_blocks
     LOOP
@@ -505,7 +507,7 @@ BEGIN
     IF stored > (SELECT c.top FROM event_cut() c) THEN
         -- Far above everything handed out, cursors in the hands of others included.
         EXECUTE format('CREATE OR REPLACE FUNCTION omniroute.event_epoch() RETURNS bigint
-            LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN %s::bigint', stored - started + 4294967296);
+            LANGUAGE sql STABLE PARALLEL SAFE RETURN %s::bigint', stored - started + 4294967296);
     END IF;
     RETURN event_epoch();
 END $$;
