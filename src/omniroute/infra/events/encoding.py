@@ -56,7 +56,7 @@ def plain(value: object) -> Any:
             return {str(plain(key)): plain(item) for key, item in value.items()}
         case Set():
             return sorted(plain(item) for item in value)
-        case Sequence():
+        case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
             return [plain(item) for item in value]
         case _ if is_dataclass(value) and not isinstance(value, type):
             return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
