@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from omniroute.infra.postgres.arrays import (
+from omniroute.infra.postgres import (
     BoolArray,
     CharArray,
     DateArray,

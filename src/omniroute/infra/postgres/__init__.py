@@ -1,5 +1,16 @@
 """PostgreSQL: the pool and its transactions, named SQL, migrations, and an embedded server to try things on."""
 
+from omniroute.infra.postgres.arrays import (
+    BoolArray,
+    CharArray,
+    DateArray,
+    Int4Array,
+    Int8Array,
+    JsonbArray,
+    TextArray,
+    TimestampArray,
+    UuidArray,
+)
 from omniroute.infra.postgres.binaries import BinariesMissing, FolderUnreachable, ServerFailed
 from omniroute.infra.postgres.database import (
     Connection,
@@ -33,12 +44,18 @@ from omniroute.infra.postgres.sql import Queries, Query, load
 __all__ = [
     "AlreadyRunning",
     "BinariesMissing",
+    "BoolArray",
+    "CharArray",
     "Connection",
     "Database",
     "DatabaseUnavailable",
+    "DateArray",
     "EmbeddedPostgres",
     "FolderDamaged",
     "FolderUnreachable",
+    "Int4Array",
+    "Int8Array",
+    "JsonbArray",
     "LockTimeout",
     "Migration",
     "MigrationFailed",
@@ -51,7 +68,10 @@ __all__ = [
     "ServerTooOld",
     "StatementTimeout",
     "Status",
+    "TextArray",
+    "TimestampArray",
     "Tx",
+    "UuidArray",
     "VersionMismatch",
     "WriteConflict",
     "default_folder",
