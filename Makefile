@@ -15,7 +15,7 @@ $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml .ci/setup
 demo: $(READY) ## A distribution network posts 100,000 transfers while its database is killed twice
 	@$(BIN)/omniroute demo
 
-up: $(READY) ## A running system on an embedded PostgreSQL, data in var/omniroute
+up: $(READY) ## A running system on an embedded PostgreSQL
 	@$(BIN)/omniroute up
 
 test: $(READY) ## The whole suite, on an embedded PostgreSQL (or on OMNIROUTE_TEST_DATABASE_URL)

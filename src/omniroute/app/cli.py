@@ -1,0 +1,167 @@
+"""The `omniroute` command line. What each exit code means stands in console.py."""
+
+import asyncio
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from omniroute import __version__
+from omniroute.app import console, doctor, processes
+from omniroute.app.cli_audit import audit
+from omniroute.app.cli_documents import docs, openapi
+from omniroute.app.cli_ledger import ledger
+from omniroute.app.console import JsonOption
+from omniroute.app.credentials import first_credential
+from omniroute.app.places import with_database
+from omniroute.app.settings import Settings, load_settings
+from omniroute.infra import postgres
+from omniroute.kit.clock import SystemClock
+
+app = typer.Typer(
+    name="omniroute",
+    help="Moves money for distribution networks, on books that cannot be wrong.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(ledger, name="ledger")
+app.add_typer(audit, name="audit")
+app.add_typer(docs, name="docs")
+app.command("openapi")(openapi)
+
+PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
+HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
+
+
+@app.callback()
+def start(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Option("--config", help="A TOML file with settings.")] = None,
+) -> None:
+    """Remember where the settings are; each command reads them itself."""
+    context.obj = config
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    console.say(__version__)
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    data: Annotated[Path | None, typer.Option("--data", help="Folder of the embedded PostgreSQL.")] = None,
+    host: HostOption = None,
+    port: PortOption = None,
+) -> None:
+    """Run everything in one process: embedded PostgreSQL, migrations, HTTP and background work."""
+    with console.reporting():
+        settings = _listening(load_settings(config=context.obj), host, port)
+        if data is not None:
+            settings = replace(settings, data_dir=str(data))
+        with processes.telemetry(settings, "omniroute"):
+            processes.run(processes.up(settings, started=_started, first=first_credential))
+
+
+@app.command()
+def serve(
+    context: typer.Context,
+    host: HostOption = None,
+    port: PortOption = None,
+) -> None:
+    """Answer HTTP over an existing, migrated database."""
+    with console.reporting():
+        settings = _listening(with_database(load_settings(config=context.obj)), host, port)
+        with processes.telemetry(settings, "omniroute-serve"):
+            processes.run(processes.serve(settings, started=_started))
+
+
+@app.command()
+def worker(context: typer.Context) -> None:
+    """Do the background work: seal events, fold balances, expire holds, purge what is old."""
+    with console.reporting():
+        settings = with_database(load_settings(config=context.obj))
+        with processes.telemetry(settings, "omniroute-worker"):
+            processes.run(processes.background(settings))
+
+
+@app.command()
+def migrate(
+    context: typer.Context,
+    only_status: Annotated[bool, typer.Option("--status", help="Show what is pending; change nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring the schema up to date. With --status, exit code 1 says that something is pending."""
+    with console.reporting():
+        settings = with_database(load_settings(config=context.obj))
+        url = settings.database_owner_url or settings.database_url
+        if only_status:
+            seen = asyncio.run(postgres.status(url))
+            if as_json:
+                console.show_json({"applied": seen.applied, "pending": seen.pending})
+            else:
+                console.say(f"{len(seen.applied)} applied, {len(seen.pending)} pending")
+                for name in seen.pending:
+                    console.say(f"  pending  {name}")
+            raise typer.Exit(console.PROBLEMS if seen.pending else console.OK)
+        done = asyncio.run(postgres.migrate(url))
+        if as_json:
+            console.show_json({"applied": done})
+        else:
+            console.say("\n".join(f"applied  {name}" for name in done) or "nothing to do: the schema is up to date")
+
+
+@app.command("doctor")
+def examine(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Find and name what is wrong with this set-up. Exit code 1 says that something is."""
+
+    async def collect() -> list[doctor.Finding]:
+        return [item async for item in doctor.examine(os.environ, context.obj, clock=SystemClock())]
+
+    with console.reporting():
+        found = asyncio.run(collect())
+    wrong = [item for item in found if item.level == "problem"]
+    if as_json:
+        console.show_json({"healthy": not wrong, "findings": [asdict(item) for item in found]})
+    else:
+        marks = {"ok": "[green]ok     [/]", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
+        for item in found:
+            console.out.print(f"{marks[item.level]}  {escape(item.check)}: {escape(item.found)}")
+            if item.advice:
+                console.out.print(f"         -> {escape(item.advice)}")
+    raise typer.Exit(console.PROBLEMS if wrong else console.OK)
+
+
+@app.command("settings")
+def show_settings(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Show the settings this process would use; passwords stay hidden."""
+    with console.reporting():
+        shown = load_settings(config=context.obj).shown()
+    if as_json:
+        console.show_json(shown)
+    else:
+        console.show_table([{"setting": name, "value": str(value)} for name, value in shown.items()])
+
+
+def _listening(settings: Settings, host: str | None, port: int | None) -> Settings:
+    if host is not None:
+        settings = replace(settings, http_host=host)
+    return settings if port is None else replace(settings, http_port=port)
+
+
+def _started(url: str) -> None:
+    console.say(f"OmniRoute listens on {url} (documentation: {url}/docs)")
+
+
+def main() -> None:
+    """Entry point of the `omniroute` script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

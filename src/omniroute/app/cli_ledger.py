@@ -1,0 +1,209 @@
+"""`omniroute ledger`: look at the books, check them, and post from a file, without HTTP."""
+
+import asyncio
+import csv
+from collections.abc import Awaitable, Callable
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
+
+import typer
+
+from omniroute import ledger as books
+from omniroute.app import console
+from omniroute.app.console import JsonOption
+from omniroute.app.places import with_database
+from omniroute.app.settings import load_settings
+from omniroute.app.wiring import app_database
+from omniroute.infra.events import Meta
+from omniroute.infra.postgres import Tx
+from omniroute.kit import ids
+from omniroute.kit.clock import SystemClock
+from omniroute.kit.currency import exponent
+from omniroute.kit.money import Money, decimal_text, parse_amount
+from omniroute.kit.refusal import Kind, Refusal
+
+ledger = typer.Typer(help="Look at the books, check them, and post from a file.", no_args_is_help=True)
+
+T = TypeVar("T")
+
+BATCH = 500
+COLUMNS = ("debit", "credit", "amount_minor", "currency")
+OPTIONAL = ("key", "reference", "value_on")
+
+OrganisationOption = Annotated[str, typer.Option("--organisation", "-o", help="Its id (org_...).")]
+AccountArgument = Annotated[str, typer.Argument(help="Code of the account.")]
+
+
+class MalformedFile(Refusal):
+    """A file to post cannot be read; the line and the reason are named, and nothing of the file was posted."""
+
+    code = "app.malformed_file"
+    kind = Kind.INVALID
+
+
+def ask(context: typer.Context, organisation: str, work: Callable[[Tx], Awaitable[T]], *, readonly: bool = True) -> T:
+    """Do something in a transaction of this organisation."""
+
+    async def run() -> T:
+        tenant_id = ids.parse("org", organisation)
+        settings = with_database(load_settings(config=context.obj))
+        async with app_database(settings) as db, db.tx(tenant_id, readonly=readonly) as tx:
+            return await work(tx)
+
+    return asyncio.run(run())
+
+
+@ledger.command()
+def accounts(
+    context: typer.Context,
+    organisation: OrganisationOption,
+    prefix: Annotated[str | None, typer.Option(help="Only codes that start like this.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List accounts in order of their code."""
+
+    async def look(tx: Tx) -> list[books.Account]:
+        found: list[books.Account] = []
+        cursor = None
+        while True:
+            page = await books.list_accounts(tx, prefix=prefix, limit=500, cursor=cursor)
+            found += page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                return found
+
+    with console.reporting():
+        found = ask(context, organisation, look)
+    rows = [
+        {
+            "code": account.code,
+            "name": account.name,
+            "type": str(account.type),
+            "currency": account.currency,
+            "mode": str(account.mode),
+            "status": str(account.status),
+        }
+        for account in found
+    ]
+    if as_json:
+        console.show_json(rows)
+    else:
+        console.show_table(rows, columns=("code", "name", "type", "currency", "mode", "status"))
+
+
+@ledger.command()
+def balance(
+    context: typer.Context, account: AccountArgument, organisation: OrganisationOption, as_json: JsonOption = False
+) -> None:
+    """Show what an account holds now, and what of it is available."""
+
+    async def look(tx: Tx) -> books.Balance:
+        found = await books.find_account(tx, books.account_id(tx.tenant, account))
+        return (await books.find_balances(tx, [found.account_id]))[found.account_id]
+
+    with console.reporting():
+        found = ask(context, organisation, look)
+    if as_json:
+        console.show_json(
+            {
+                "account": account,
+                "currency": found.currency,
+                "posted_minor": found.posted_minor,
+                "available_minor": found.available_minor,
+                "version": found.version,
+            }
+        )
+        return
+    decimals = exponent(found.currency)
+    console.say(f"posted     {found.currency} {decimal_text(found.posted_minor, decimals)}")
+    console.say(f"available  {found.currency} {decimal_text(found.available_minor, decimals)}")
+
+
+@ledger.command()
+def post(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(help="CSV with debit, credit, amount_minor, currency [, key, reference, value_on].")
+    ],
+    organisation: OrganisationOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Post the transfers of a CSV file, in its order. Exit code 1 says that some were refused.
+
+    The whole file is read first. Repeating a file whose lines have keys posts nothing twice.
+    """
+
+    async def run() -> list[tuple[int, books.Outcome]]:
+        tenant_id = ids.parse("org", organisation)
+        commands = read_transfers(file, tenant_id)
+        outcomes: list[books.Outcome] = []
+        today = SystemClock().now().date()
+        async with app_database(with_database(load_settings(config=context.obj))) as db:
+            for start in range(0, len(commands), BATCH):
+                batch = commands[start : start + BATCH]
+
+                async def book(tx: Tx, batch: list[books.Command] = batch) -> list[books.Outcome]:
+                    return await books.post(tx, batch, today=today)
+
+                keyed = all(command.key for command in batch)
+                outcomes += await db.run(book, tenant_id=tenant_id, idempotent=keyed)
+        return list(enumerate(outcomes, start=2))
+
+    with console.reporting():
+        outcomes = asyncio.run(run())
+    refused: list[dict[str, object]] = [
+        {"line": line, "code": outcome.refusal.code, "detail": outcome.refusal.detail}
+        for line, outcome in outcomes
+        if isinstance(outcome, books.Refused)
+    ]
+    replayed = sum(outcome.replayed for _, outcome in outcomes)
+    counts = {"posted": len(outcomes) - len(refused), "refused": len(refused), "replayed": replayed}
+    if as_json:
+        console.show_json({**counts, "refusals": refused})
+    else:
+        if refused:
+            console.show_table(refused)
+        console.say(", ".join(f"{count:,} {name}" for name, count in counts.items()))
+    raise typer.Exit(console.PROBLEMS if refused else console.OK)
+
+
+def read_transfers(file: Path, tenant_id: UUID) -> list[books.Command]:
+    """The commands of a CSV file, one a line.
+
+    Raises: MalformedFile, OSError.
+    """
+    with file.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.DictReader(lines, strict=True)
+        names = reader.fieldnames or []
+        missing = [name for name in COLUMNS if name not in names]
+        unknown = [name for name in names if name not in (*COLUMNS, *OPTIONAL)]
+        if missing or unknown:
+            wrong = f"missing {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
+            raise MalformedFile(
+                f"{file}: columns are {', '.join(COLUMNS)} and {', '.join(OPTIONAL)} if you like; {wrong}"
+            )
+        try:
+            return [_transfer(file, reader.line_num, row, tenant_id) for row in reader]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise MalformedFile(f"{file}, line {reader.line_num}: {error}") from error
+
+
+def _transfer(file: Path, line: int, row: dict[str | Any, str | Any], tenant_id: UUID) -> books.Command:
+    if None in row or None in row.values():
+        raise MalformedFile(f"{file}, line {line}: the number of fields is not that of the first line")
+    try:
+        amount = Money(parse_amount(row["amount_minor"]), row["currency"])
+        sides = ((books.Side.DEBIT, row["debit"]), (books.Side.CREDIT, row["credit"]))
+        return books.post_transaction(
+            [books.Leg(books.account_id(tenant_id, code), side, amount, code) for side, code in sides],
+            value_on=date.fromisoformat(row["value_on"]) if row.get("value_on") else None,
+            reference=row.get("reference") or None,
+            key=row.get("key") or None,
+            meta=Meta(actor="operator", channel="cli"),
+        )
+    except Refusal as refusal:
+        raise MalformedFile(f"{file}, line {line}: {refusal.detail}", line=line) from refusal
+    except ValueError as error:
+        raise MalformedFile(f"{file}, line {line}: {error}", line=line) from error

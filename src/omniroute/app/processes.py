@@ -1,0 +1,185 @@
+"""The processes: serve HTTP, work in the background, or both over an embedded server. Each stops in order.
+
+On SIGTERM or SIGINT: take no new connections, let open requests finish, post what the group commit holds, finish the
+round of each background job, close the pools, stop the embedded server.
+"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+
+from omniroute import api
+from omniroute.app.places import postgres_folder, with_server
+from omniroute.app.settings import Settings
+from omniroute.app.wiring import House, opened
+from omniroute.app.workers import work
+from omniroute.infra import events, postgres
+from omniroute.infra.postgres import EmbeddedPostgres
+from omniroute.infra.telemetry import logger, start_logging, start_tracing, stop_tracing
+
+log = logger("omniroute.processes")
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a process to its end on uvloop."""
+    uvloop.run(main)
+
+
+@contextmanager
+def telemetry(settings: Settings, service: str) -> Iterator[None]:
+    """Logs and traces for as long as the process lives."""
+    start_logging(settings.log_level, settings.log_format)
+    start_tracing(settings.otel_endpoint, service=service, sample_percent=settings.otel_sample_percent)
+    try:
+        yield
+    finally:
+        stop_tracing()
+
+
+def stop_on_signal() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set; the second signal ends the process at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def told(number: int) -> None:
+        stop.set()
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told, number)
+    return stop
+
+
+class Open:
+    """Counts requests in flight, so that a stopping process knows when the last is answered."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.count = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.count += 1
+        self.idle.clear()
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            self.count -= 1
+            if self.count == 0:
+                self.idle.set()
+
+
+async def listen(house: House, stop: asyncio.Event, *, started: Callable[[str], None]) -> None:
+    """Answer HTTP until told to stop, then until the last open request is answered (or the drain time is over)."""
+    settings = house.settings
+    port = settings.http_port or _free_port(settings.http_host)
+    app = Open(api.create_app(house.services(), access_log=settings.http_access_log))
+    server = Server(
+        app,
+        address=settings.http_host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.auto,
+        websockets=False,
+        backlog=settings.http_backlog,
+        log_enabled=False,
+    )
+    serving = asyncio.create_task(server.serve())
+    stopping = asyncio.create_task(stop.wait())
+    await _until_listening(settings.http_host, port, serving)
+    started(f"http://{settings.http_host}:{port}")
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if serving.done():
+        await serving
+        raise ConnectionError("the HTTP server ended by itself")
+    log.info("draining", requests_open=app.count)
+    server.stop()  # type: ignore[no-untyped-call]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(settings.http_drain_s):
+            await app.idle.wait()
+            await serving
+    if app.count:
+        log.warning("drain time is over", requests_open=app.count)
+
+
+async def serve(settings: Settings, *, started: Callable[[str], None]) -> None:
+    """The REST door over an existing database."""
+    stop = stop_on_signal()
+    async with opened(settings) as house:
+        await repair_epoch(house)
+        await listen(house, stop, started=started)
+
+
+async def background(settings: Settings) -> None:
+    """Background work over an existing database."""
+    stop = stop_on_signal()
+    async with opened(settings) as house:
+        await repair_epoch(house)
+        log.info("working")
+        await work(house, stop)
+
+
+async def repair_epoch(house: House) -> None:
+    """After a dump was restored into a new server: readers must not wait for transaction numbers of the old one."""
+    async with house.worker_db.tx() as tx:
+        await events.repair_epoch(tx)
+
+
+@asynccontextmanager
+async def embedded(settings: Settings) -> AsyncIterator[Settings]:
+    """Settings with a database: the one that is set, or an embedded server that lives as long as this block."""
+    if settings.database_url:
+        yield settings
+        return
+    async with EmbeddedPostgres(postgres_folder(settings)) as server:
+        yield with_server(settings, server)
+
+
+async def up(
+    settings: Settings, *, started: Callable[[str], None], first: Callable[[House], Coroutine[Any, Any, None]]
+) -> None:
+    """Everything in one process: server, migrations, first credential, doors and background work."""
+    stop = stop_on_signal()
+    async with embedded(settings) as settled:
+        await postgres.migrate(settled.database_owner_url or settled.database_url)
+        async with opened(settled) as house:
+            await repair_epoch(house)
+            await first(house)
+            working = asyncio.create_task(work(house, stop))
+            try:
+                await listen(house, stop, started=started)
+            finally:
+                stop.set()
+                await working
+
+
+async def _until_listening(host: str, port: int, serving: asyncio.Task[None]) -> None:
+    """Raises: ConnectionError when the server cannot listen there."""
+    for _ in range(200):
+        if serving.done():
+            serving.result()
+            break
+        try:
+            _, writer = await asyncio.open_connection(host, port)
+        except OSError:
+            await asyncio.sleep(0.02)
+            continue
+        writer.close()
+        return
+    raise ConnectionError(f"cannot listen on {host}:{port}")
+
+
+def _free_port(host: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -1,0 +1,279 @@
+"""Settings of every process, from `OMNIROUTE_*` variables and an optional TOML file.
+
+A variable wins over the file, the file over the default. A name we do not know and a value we cannot read are refused
+by name, all at once. Secrets never show: not in `repr`, not in logs, not in `omniroute doctor`.
+"""
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+
+from omniroute.infra.postgres import default_folder
+from omniroute.kit.refusal import Kind, Refusal
+
+PREFIX = "OMNIROUTE_"
+CONFIG = "OMNIROUTE_CONFIG"
+TESTS = "OMNIROUTE_TEST_"
+"""Variables of the test suite and the benchmarks; no process reads them."""
+
+Check = Callable[[Any], str | None]
+
+
+class BadSettings(Refusal):
+    """The settings are wrong; each problem is named, with what was expected."""
+
+    code = "app.bad_settings"
+    kind = Kind.INVALID
+
+
+def between(low: int, high: int) -> Check:
+    """A number in this range."""
+    return lambda value: None if low <= value <= high else f"expected {low} to {high}"
+
+
+def address(*schemes: str) -> Check:
+    """An address of one of these schemes, or nothing."""
+
+    def check(value: str) -> str | None:
+        if not value or urlsplit(value).scheme in schemes:
+            return None
+        return "expected an address that starts with " + " or ".join(f"{scheme}://" for scheme in schemes)
+
+    return check
+
+
+def setting(default: object, doc: str, *, check: Check | None = None, secret: bool = False) -> Any:
+    """A field of `Settings`: default, one sentence for docs/settings.md, and how to tell a wrong value."""
+    return field(default=default, repr=not secret, metadata={"doc": doc, "check": check, "secret": secret})
+
+
+POSTGRES = address("postgresql", "postgres")
+HTTP = address("http", "https")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting there is. Frozen: a process reads them once, when it starts."""
+
+    database_url: str = setting(
+        "",
+        "PostgreSQL 15 or newer, as `postgresql://login:password@host/database`. Empty: `omniroute up` starts an "
+        "embedded server in `data_dir`.",
+        check=POSTGRES,
+        secret=True,
+    )
+    database_owner_url: str = setting(
+        "", "Login that runs migrations; empty takes `database_url`.", check=POSTGRES, secret=True
+    )
+    database_worker_url: str = setting(
+        "", "Login of background work; empty takes `database_url`.", check=POSTGRES, secret=True
+    )
+    data_dir: str = setting(
+        "", "Folder of the embedded server. Empty: /var/lib/omniroute for root, else the user's data folder."
+    )
+    database_pool_size_max: int = setting(10, "Connections one process opens at most.", check=between(2, 500))
+    database_acquire_timeout_s: int = setting(10, "Wait for a free connection.", check=between(1, 300))
+    database_statement_timeout_ms: int = setting(
+        30_000, "PostgreSQL ends a longer statement.", check=between(100, 3_600_000)
+    )
+    database_lock_timeout_ms: int = setting(
+        5_000, "PostgreSQL ends a longer wait for a lock.", check=between(10, 600_000)
+    )
+    database_idle_timeout_ms: int = setting(
+        30_000, "PostgreSQL ends a transaction that idles longer.", check=between(1_000, 3_600_000)
+    )
+    http_host: str = setting("127.0.0.1", "Address to listen on.")
+    http_port: int = setting(8080, "Port to listen on; 0 takes a free one.", check=between(0, 65_535))
+    http_backlog: int = setting(2_048, "Connections the kernel keeps waiting for us.", check=between(16, 65_535))
+    http_drain_s: int = setting(15, "On SIGTERM: time that open requests get to finish.", check=between(0, 600))
+    http_access_log: bool = setting(False, "Log one line a request.")
+    public_url: str = setting("", "Address under which the world sees us, for links and redirects.", check=HTTP)
+    request_bytes_max: int = setting(1_048_576, "Largest request body.", check=between(1_024, 1 << 30))
+    bulk_bytes_max: int = setting(16_777_216, "Largest body of a bulk request.", check=between(1_024, 1 << 31))
+    group_window_ms: int = setting(
+        2, "Group commit: how long a single posting waits for companions.", check=between(0, 1_000)
+    )
+    group_size_max: int = setting(512, "Group commit: postings in one call to the database.", check=between(1, 5_000))
+    group_queue_max: int = setting(
+        10_000,
+        "Group commit: postings waiting; beyond it callers get 503 and Retry-After.",
+        check=between(1, 1_000_000),
+    )
+    group_lanes: int = setting(2, "Group commit: calls to the database at one time.", check=between(1, 32))
+    disk_free_bytes_min: int = setting(
+        268_435_456, "Free space of `data_dir` below which `/readiness` says no.", check=between(0, 1 << 50)
+    )
+    residency: str = setting("", "Country or region where this installation keeps data, such as `NG` or `eu-west`.")
+    jwt_issuer: str = setting("", "Issuer of the access tokens we sign; empty takes `public_url`.")
+    allow_loopback_oidc: bool = setting(
+        False, "Let an identity provider live on http://127.0.0.1; for trials and tests only."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severe line that is written.")
+    log_format: Literal["json", "text"] = setting("json", "`json` for machines, `text` for a terminal.")
+    otel_endpoint: str = setting("", "OTLP/HTTP collector for traces; empty switches tracing off.", check=HTTP)
+    otel_sample_percent: int = setting(10, "Share of traces that is kept.", check=between(0, 100))
+    worker_interval_ms: int = setting(
+        500, "Background work: pause after a round that found nothing.", check=between(10, 600_000)
+    )
+    worker_snapshot_interval_s: int = setting(
+        3_600, "Background work: pause between snapshots of balances.", check=between(1, 604_800)
+    )
+    worker_retention_interval_s: int = setting(
+        600, "Background work: pause between purges of expired replies and events.", check=between(1, 604_800)
+    )
+
+    @property
+    def data_folder(self) -> Path:
+        """Where data is kept."""
+        return Path(self.data_dir).expanduser().absolute() if self.data_dir else default_folder().parent
+
+    def shown(self) -> dict[str, str | int | bool]:
+        """Every value as it may be shown: secrets keep only host and database."""
+        return {name: _shown(spec, getattr(self, name)) for name, spec in SPECS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What is known about one setting."""
+
+    name: str
+    kind: Any
+    default: Any
+    doc: str
+    check: Check | None
+    secret: bool
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return PREFIX + self.name.upper()
+
+    @property
+    def expected(self) -> str:
+        """What kind of value is expected, in words."""
+        if get_origin(self.kind) is Literal:
+            return "one of " + ", ".join(get_args(self.kind))
+        return {int: "a whole number", bool: "true or false", str: "text"}[self.kind]
+
+
+def _specs() -> dict[str, Spec]:
+    hints = get_type_hints(Settings)
+    return {item.name: Spec(item.name, hints[item.name], item.default, **item.metadata) for item in fields(Settings)}
+
+
+SPECS: dict[str, Spec] = _specs()
+
+
+def load_settings(environment: Mapping[str, str] | None = None, config: Path | None = None) -> Settings:
+    """Read the settings. `config` (or OMNIROUTE_CONFIG) names the TOML file.
+
+    Raises: BadSettings, naming every problem.
+    """
+    environment = os.environ if environment is None else environment
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    path = config or (Path(environment[CONFIG]) if environment.get(CONFIG) else None)
+    for name, raw in _from_file(path, problems).items():
+        spec = SPECS.get(name)
+        if spec is None:
+            problems.append(f"{path}: unknown setting {name}{_nearest(name, SPECS)}")
+        else:
+            _take(spec, raw, f"{path}: {name}", values, problems)
+    variables = {spec.variable: spec for spec in SPECS.values()}
+    for name, text in sorted(environment.items()):
+        if not name.startswith(PREFIX) or name == CONFIG or name.startswith(TESTS):
+            continue
+        if name not in variables:
+            problems.append(f"unknown variable {name}{_nearest(name, variables)}")
+        else:
+            _take(variables[name], text, name, values, problems)
+    if problems:
+        raise BadSettings("; ".join(problems), problems=problems)
+    return Settings(**values)
+
+
+def _from_file(path: Path | None, problems: list[str]) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(f"{path}: {error.strerror}")
+    except ValueError as error:
+        problems.append(f"{path}: not TOML: {error}")
+    return {}
+
+
+def _take(spec: Spec, raw: Any, where: str, values: dict[str, Any], problems: list[str]) -> None:
+    try:
+        value = _read(spec, raw)
+    except ValueError:
+        got = "" if spec.secret else f", got {str(raw)[:60]!r}"
+        problems.append(f"{where}: expected {spec.expected}{got}")
+        return
+    wrong = spec.check(value) if spec.check else None
+    if wrong:
+        problems.append(f"{where}: {wrong}" + ("" if spec.secret else f", got {str(raw)[:60]!r}"))
+    else:
+        values[spec.name] = value
+
+
+def _read(spec: Spec, raw: Any) -> Any:
+    """Raises: ValueError."""
+    if spec.kind is bool:
+        if isinstance(raw, bool):
+            return raw
+        known = {
+            "true": True,
+            "1": True,
+            "yes": True,
+            "on": True,
+            "false": False,
+            "0": False,
+            "no": False,
+            "off": False,
+        }
+        word = _text(raw).lower()
+        if word not in known:
+            raise ValueError
+        return known[word]
+    if spec.kind is int:
+        if type(raw) is int:
+            return raw
+        text = _text(raw)
+        if not text.isascii() or not text.removeprefix("-").isdigit():
+            raise ValueError
+        return int(text)
+    text = _text(raw)
+    if get_origin(spec.kind) is Literal and text not in get_args(spec.kind):
+        raise ValueError
+    return text
+
+
+def _text(raw: Any) -> str:
+    if not isinstance(raw, str):
+        raise ValueError
+    return raw.strip()
+
+
+def _nearest(name: str, known: Mapping[str, object]) -> str:
+    found = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {found[0]}?)" if found else ""
+
+
+def _shown(spec: Spec, value: str | int | bool) -> str | int | bool:
+    if not spec.secret or not value:
+        return value
+    return without_password(str(value))
+
+
+def without_password(url: str) -> str:
+    """An address that may be shown: login, password and parameters left out."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"

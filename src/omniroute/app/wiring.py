@@ -1,0 +1,106 @@
+"""Where the objects of a process meet: settings in, open databases and services out. There are no globals."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from omniroute import api, ledger
+from omniroute.app.settings import Settings
+from omniroute.infra.postgres import Database, PoolLimits
+from omniroute.infra.telemetry import new_registry
+from omniroute.kit.clock import Clock, SystemClock
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything a process works with. `db` is the doors' role, `worker_db` the background's."""
+
+    settings: Settings
+    clock: Clock
+    db: Database
+    worker_db: Database
+    registry: CollectorRegistry
+    poster: ledger.Poster
+
+    def services(self) -> api.Services:
+        """What the REST door gets."""
+        settings = self.settings
+        limits = api.Limits(
+            body_bytes_max=settings.request_bytes_max,
+            bulk_bytes_max=settings.bulk_bytes_max,
+            disk_free_bytes_min=settings.disk_free_bytes_min,
+        )
+        folder = settings.data_folder
+        return api.Services(
+            db=self.db,
+            poster=self.poster,
+            clock=self.clock,
+            limits=limits,
+            registry=self.registry,
+            data_folder=folder if folder.exists() else None,
+            public_url=settings.public_url,
+        )
+
+
+def pool_limits(settings: Settings) -> PoolLimits:
+    """The limits of one pool."""
+    return PoolLimits(
+        size_max=settings.database_pool_size_max,
+        statement_timeout_ms=settings.database_statement_timeout_ms,
+        lock_timeout_ms=settings.database_lock_timeout_ms,
+        idle_in_transaction_timeout_ms=settings.database_idle_timeout_ms,
+        acquire_timeout_s=settings.database_acquire_timeout_s,
+    )
+
+
+@asynccontextmanager
+async def app_database(settings: Settings) -> AsyncIterator[Database]:
+    """The doors' pool alone, for commands that act for one organisation."""
+    db = await Database.open(
+        settings.database_url, role="omniroute_app", limits=pool_limits(settings), application_name="omniroute-cli"
+    )
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def worker_database(settings: Settings) -> AsyncIterator[Database]:
+    """The background role's pool alone, for checks and background work."""
+    url = settings.database_worker_url or settings.database_url
+    db = await Database.open(
+        url, role="omniroute_worker", limits=pool_limits(settings), application_name="omniroute-worker"
+    )
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[House]:
+    """Open what a process needs, and close it again when its last request is answered.
+
+    Raises: DatabaseUnavailable.
+    """
+    db = await Database.open(
+        settings.database_url, role="omniroute_app", limits=pool_limits(settings), application_name="omniroute-serve"
+    )
+    try:
+        async with worker_database(settings) as worker_db:
+            poster = ledger.Poster(
+                db,
+                window_ms=settings.group_window_ms,
+                size_max=settings.group_size_max,
+                queue_max=settings.group_queue_max,
+                lanes=settings.group_lanes,
+            )
+            try:
+                yield House(settings, clock or SystemClock(), db, worker_db, new_registry(), poster)
+            finally:
+                await poster.close()
+    finally:
+        await db.close()

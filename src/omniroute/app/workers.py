@@ -1,0 +1,86 @@
+"""Background work of a process: each job runs in rounds, one leader a job among all processes, until told to stop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from prometheus_client import Counter
+
+from omniroute.app.wiring import House
+from omniroute.infra import idempotency
+from omniroute.infra.events import ChainBuilder, prune_inbox
+from omniroute.infra.telemetry import logger
+from omniroute.kit.refusal import Fault
+
+log = logger("omniroute.workers")
+
+INBOX_KEPT = timedelta(days=30)
+PAUSE_AFTER_FAULT_S = (1, 2, 5, 10, 30)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One kind of work. A round answers how much it found; after an empty one the job pauses."""
+
+    name: str
+    round: Callable[[House], Awaitable[int]]
+    pause_ms: int
+
+
+async def work(house: House, stop: asyncio.Event) -> None:
+    """Run every job until told to stop; the round at hand is finished first."""
+    rounds = Counter("omniroute_job_items", "Items a background job worked.", ("job",), registry=house.registry)
+    faults = Counter(
+        "omniroute_job_faults", "Rounds that failed and are tried again.", ("job",), registry=house.registry
+    )
+    async with asyncio.TaskGroup() as group:
+        for job in jobs(house):
+            group.create_task(_repeat(job, house, stop, rounds, faults), name=job.name)
+        group.create_task(ChainBuilder().run(house.worker_db, stop), name="audit.chain")
+
+
+def jobs(house: House) -> list[Job]:
+    """Every job, with its pause between rounds that found nothing."""
+    settings = house.settings
+    retention_ms = settings.worker_retention_interval_s * 1_000
+    return [
+        Job("idempotency.purge", _purge_replies, retention_ms),
+        Job("events.inbox", _prune_inbox, retention_ms),
+    ]
+
+
+async def _repeat(job: Job, house: House, stop: asyncio.Event, items: Counter, faults: Counter) -> None:
+    failed = 0
+    while not stop.is_set():
+        wait_ms = job.pause_ms
+        try:
+            found = await job.round(house)
+            items.labels(job.name).inc(found)
+            failed = 0
+            if found:
+                wait_ms = 0
+        except Fault as fault:
+            faults.labels(job.name).inc()
+            wait_ms = 1_000 * PAUSE_AFTER_FAULT_S[min(failed, len(PAUSE_AFTER_FAULT_S) - 1)]
+            failed += 1
+            log.warning("a round failed and is tried again", job=job.name, fault=str(fault), wait_ms=wait_ms)
+        except Exception:  # A mistake of ours ends this round, not the other jobs.
+            faults.labels(job.name).inc()
+            failed += 1
+            wait_ms = 30_000
+            log.exception("a round crashed", job=job.name)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_ms / 1_000):
+                await stop.wait()
+
+
+async def _purge_replies(house: House) -> int:
+    async with house.worker_db.tx() as tx:
+        return await idempotency.purge(tx, now=house.clock.now())
+
+
+async def _prune_inbox(house: House) -> int:
+    async with house.worker_db.tx() as tx:
+        return await prune_inbox(tx, before=house.clock.now() - INBOX_KEPT)
