@@ -7,6 +7,8 @@ import stat
 import subprocess
 import sys
 import textwrap
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import psycopg
@@ -23,6 +25,7 @@ from omniroute.infra.postgres import (
 from omniroute.infra.postgres.binaries import locate
 from omniroute.infra.postgres.postmaster import read_lock
 
+PrivatePostgres = Callable[..., Awaitable[EmbeddedPostgres]]
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 needs_debian = pytest.mark.skipif(not DEBIAN.exists(), reason="Debian's PostgreSQL 15 is not installed")
@@ -35,7 +38,12 @@ async def ask(server: EmbeddedPostgres, sql: str, role: str = "omniroute_owner")
         return await cursor.fetchall() if cursor.description else []
 
 
-async def test_settings_are_durable_and_logins_are_what_they_should_be(private_postgres):
+def wait_until_ready(data: Path) -> None:
+    while not (lock := read_lock(data)) or not lock.ready:
+        time.sleep(0.02)
+
+
+async def test_settings_are_durable_and_logins_are_what_they_should_be(private_postgres: PrivatePostgres) -> None:
     server = await private_postgres()
 
     names = ("fsync", "synchronous_commit", "full_page_writes", "jit", "wal_compression", "data_checksums")
@@ -51,7 +59,7 @@ async def test_settings_are_durable_and_logins_are_what_they_should_be(private_p
         assert await ask(server, "SELECT session_user::text", role) == [(role,)]
 
 
-async def test_nobody_gets_in_without_the_password(private_postgres):
+async def test_nobody_gets_in_without_the_password(private_postgres: PrivatePostgres) -> None:
     server = await private_postgres()
     methods = [line.split()[-1] for line in (server.data / "pg_hba.conf").read_text().splitlines() if line[0] != "#"]
     assert set(methods) == {"scram-sha-256"}
@@ -64,7 +72,7 @@ async def test_nobody_gets_in_without_the_password(private_postgres):
 
 
 @pytest.mark.parametrize("children", [True, False], ids=["everything", "postmaster-only"])
-async def test_kill_9_loses_nothing_committed(private_postgres, children):
+async def test_kill_9_loses_nothing_committed(private_postgres: PrivatePostgres, children: bool) -> None:
     server = await private_postgres()
     await ask(server, "CREATE TABLE kept (n int)")
     committed = 0
@@ -85,27 +93,29 @@ async def test_kill_9_loses_nothing_committed(private_postgres, children):
     assert await ask(server, "SELECT count(*), min(n), max(n) FROM kept") == [(committed, 1, committed)]
 
 
-async def test_a_second_start_is_refused_and_names_folder_and_process(private_postgres):
+async def test_a_second_start_is_refused_and_names_folder_and_process(private_postgres: PrivatePostgres) -> None:
     server = await private_postgres()
     second = EmbeddedPostgres(server.folder)
 
     with pytest.raises(AlreadyRunning) as refused:
         await second.start()
     assert refused.value.facts == {"folder": str(server.folder), "pid": server.pid}
-    assert str(server.folder) in refused.value.detail and str(server.pid) in refused.value.detail
+    assert str(server.folder) in refused.value.detail
+    assert str(server.pid) in refused.value.detail
     with pytest.raises(AlreadyRunning):
         await server.start()
     assert await ask(server, "SELECT 1") == [(1,)]
 
 
-async def test_a_server_started_by_other_hands_is_refused(private_postgres):
+async def test_a_server_started_by_other_hands_is_refused(private_postgres: PrivatePostgres) -> None:
     server = await private_postgres()
     await server.stop()
     (server.folder / "server.json").unlink()
     command = [str(locate(None) / "postgres"), "-D", str(server.data), "-p", str(server.port)]
     command += ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="]
     owner = server.data.stat()
-    stranger = subprocess.Popen(
+    stranger = await asyncio.to_thread(
+        subprocess.Popen,
         command,
         user=owner.st_uid if os.geteuid() == 0 else None,
         cwd="/",
@@ -113,8 +123,7 @@ async def test_a_server_started_by_other_hands_is_refused(private_postgres):
         stderr=subprocess.DEVNULL,
     )
     try:
-        while not (lock := read_lock(server.data)) or not lock.ready:
-            await asyncio.sleep(0.02)
+        await asyncio.to_thread(wait_until_ready, server.data)
         with pytest.raises(AlreadyRunning, match=f"process {stranger.pid}"):
             await server.start()
         assert stranger.poll() is None
@@ -123,7 +132,7 @@ async def test_a_server_started_by_other_hands_is_refused(private_postgres):
         await asyncio.to_thread(stranger.wait)
 
 
-async def test_stop_is_clean_and_may_be_said_twice(private_postgres):
+async def test_stop_is_clean_and_may_be_said_twice(private_postgres: PrivatePostgres) -> None:
     server = await private_postgres()
     await ask(server, "CREATE TABLE kept AS SELECT 1 AS n")
     await server.stop()
@@ -139,7 +148,7 @@ async def test_stop_is_clean_and_may_be_said_twice(private_postgres):
 
 
 @needs_proc
-async def test_a_stale_lock_with_a_recycled_process_id_is_recognised(private_postgres):
+async def test_a_stale_lock_with_a_recycled_process_id_is_recognised(private_postgres: PrivatePostgres) -> None:
     server = await private_postgres()
     await server.kill()
     lock = server.data / "postmaster.pid"
@@ -151,7 +160,7 @@ async def test_a_stale_lock_with_a_recycled_process_id_is_recognised(private_pos
     assert await ask(server, "SELECT 1") == [(1,)]
 
 
-async def test_a_server_whose_starter_was_killed_is_taken_over(server_folder):
+async def test_a_server_whose_starter_was_killed_is_taken_over(server_folder: Path) -> None:
     folder = server_folder / "postgres"
     script = f"""
         import asyncio, os, signal
@@ -178,7 +187,7 @@ async def test_a_server_whose_starter_was_killed_is_taken_over(server_folder):
         assert "database system was interrupted" not in server.log.read_text()
 
 
-async def test_a_socket_instead_of_a_port(private_postgres):
+async def test_a_socket_instead_of_a_port(private_postgres: PrivatePostgres) -> None:
     server = await private_postgres(unix_socket=True, fast=True)
     assert await ask(server, "SELECT inet_server_addr() IS NULL") == [(True,)]
     assert await ask(server, "SHOW listen_addresses") == [("",)]
@@ -188,9 +197,9 @@ async def test_a_socket_instead_of_a_port(private_postgres):
 
 
 @needs_debian
-async def test_debian_programs_and_a_version_mismatch(private_postgres):
+async def test_debian_programs_and_a_version_mismatch(private_postgres: PrivatePostgres) -> None:
     server = await private_postgres(binaries=DEBIAN, fast=True)
-    assert (await ask(server, "SHOW server_version_num"))[0][0].startswith("15")
+    assert await ask(server, "SELECT current_setting('server_version_num')::int / 10000") == [(15,)]
     await server.stop()
 
     newer = EmbeddedPostgres(server.folder)
@@ -199,7 +208,7 @@ async def test_debian_programs_and_a_version_mismatch(private_postgres):
     await server.start()  # Refused, and nothing was harmed.
 
 
-async def test_a_server_that_dies_at_start_tells_why(server_folder):
+async def test_a_server_that_dies_at_start_tells_why(server_folder: Path) -> None:
     server = EmbeddedPostgres(server_folder / "postgres", fast=True, settings={"shared_buffers": "nonsense"})
     with pytest.raises(ServerFailed, match='invalid value for parameter "shared_buffers": "nonsense"'):
         await server.start()
@@ -210,7 +219,7 @@ async def test_a_server_that_dies_at_start_tells_why(server_folder):
         assert await ask(mended, "SELECT 1") == [(1,)]
 
 
-async def test_a_folder_with_other_things_in_it_is_left_alone(server_folder):
+async def test_a_folder_with_other_things_in_it_is_left_alone(server_folder: Path) -> None:
     data = server_folder / "postgres" / "data"
     data.mkdir(parents=True)
     (data / "thesis.txt").write_text("years of work")
@@ -222,7 +231,7 @@ async def test_a_folder_with_other_things_in_it_is_left_alone(server_folder):
     assert [path.name for path in data.iterdir()] == ["thesis.txt"]
 
 
-async def test_lost_passwords_are_refused_not_replaced(private_postgres):
+async def test_lost_passwords_are_refused_not_replaced(private_postgres: PrivatePostgres) -> None:
     server = await private_postgres(fast=True)
     await server.stop()
     (server.folder / "passwords.json").unlink()
@@ -232,7 +241,7 @@ async def test_lost_passwords_are_refused_not_replaced(private_postgres):
 
 
 @needs_root
-async def test_rights_of_parent_folders_are_never_widened(server_folder):
+async def test_rights_of_parent_folders_are_never_widened(server_folder: Path) -> None:
     closed = server_folder / "closed"
     closed.mkdir(mode=0o700)
     with pytest.raises(FolderUnreachable) as refused:
@@ -244,7 +253,7 @@ async def test_rights_of_parent_folders_are_never_widened(server_folder):
 
 
 @needs_root
-async def test_programs_the_user_cannot_reach_are_copied(server_folder):
+async def test_programs_the_user_cannot_reach_are_copied(server_folder: Path) -> None:
     closed = server_folder / "root-home"
     closed.mkdir(mode=0o700)
     wheel = locate(None).parents[1]
@@ -260,8 +269,8 @@ async def test_programs_the_user_cannot_reach_are_copied(server_folder):
 
 
 @needs_root
-async def test_as_an_ordinary_user(server_folder):
-    server_folder.chmod(0o777)
+async def test_as_an_ordinary_user(server_folder: Path) -> None:
+    os.chown(server_folder, 65534, 65534)
     folder = server_folder / "own" / "postgres"
     script = f"""
         import asyncio, encodings.idna, os
