@@ -382,7 +382,12 @@ CREATE FUNCTION audit_seal(p_tenant uuid, p_blocks integer, p_size integer DEFAU
 DECLARE
     endless CONSTANT bigint := 9223372036854775807;
     b audit_block;
-    found_seqs bigint[];
+    all_seqs bigint[];
+    all_leaves bytea[];
+    all_parts bytea[];
+    all_times timestamptz[];
+    found integer;
+    done integer;
     latest boolean;
     sealed bigint := 0;
     blocks integer := 0;
@@ -418,28 +423,42 @@ BEGIN
             b.after_seq := b.until_seq;
             latest := false;
         END IF;
-        SELECT array_agg(l.seq ORDER BY l.seq), string_agg(l.leaf, ''::bytea ORDER BY l.seq), string_agg(l.part, ''::bytea ORDER BY l.seq), max(l.recorded_at)
-          INTO b.seqs, b.leaves, b.parts, b.newest_at
-          FROM audit_leaves(p_tenant, b.seen_top, b.seen_open, b.until_top, b.until_open, b.after_seq, endless, p_size) l;
-        b.event_count := coalesce(cardinality(b.seqs), 0);
-        IF b.event_count = 0 THEN
+        -- Leaves of all the blocks to come at once, and one more that tells whether the window goes on.
+        SELECT array_agg(l.seq ORDER BY l.seq), array_agg(l.leaf ORDER BY l.seq), array_agg(l.part ORDER BY l.seq),
+               array_agg(l.recorded_at ORDER BY l.seq)
+          INTO all_seqs, all_leaves, all_parts, all_times
+          FROM audit_leaves(p_tenant, b.seen_top, b.seen_open, b.until_top, b.until_open, b.after_seq, endless,
+                            (p_blocks - blocks) * p_size + 1) l;
+        found := coalesce(cardinality(all_seqs), 0);
+        IF found = 0 THEN
             EXIT WHEN latest;
+            b.event_count := 0;
+            b.until_seq := endless;
             CONTINUE;  -- Nothing of this tenant up to this mark: the window grows to the next.
         END IF;
-        b.until_seq := endless;
-        IF b.event_count = p_size AND EXISTS (
-            SELECT FROM audit_leaves(p_tenant, b.seen_top, b.seen_open, b.until_top, b.until_open,
-                                     b.seqs[b.event_count], endless, 1)) THEN
-            b.until_seq := b.seqs[b.event_count];
-        END IF;
-        b.number := b.number + 1;
-        b.previous := b.hash;
-        b.merkle_root := audit_merkle_root(b.leaves);
-        b.built_at := clock_timestamp();
-        b.hash := audit_block_hash(b);
-        INSERT INTO audit_block SELECT b.*;
-        sealed := sealed + b.event_count;
-        blocks := blocks + 1;
+        done := 0;
+        WHILE done < found AND blocks < p_blocks LOOP
+            b.event_count := least(p_size, found - done);
+            b.seqs := all_seqs[done + 1 : done + b.event_count];
+            b.leaves := (SELECT string_agg(u.x, ''::bytea ORDER BY u.i)
+                           FROM unnest(all_leaves[done + 1 : done + b.event_count]) WITH ORDINALITY u(x, i));
+            b.parts := (SELECT string_agg(u.x, ''::bytea ORDER BY u.i)
+                          FROM unnest(all_parts[done + 1 : done + b.event_count]) WITH ORDINALITY u(x, i));
+            b.newest_at := (SELECT max(u.x) FROM unnest(all_times[done + 1 : done + b.event_count]) u(x));
+            done := done + b.event_count;
+            b.until_seq := CASE WHEN done < found THEN b.seqs[b.event_count] ELSE endless END;
+            b.number := b.number + 1;
+            b.previous := b.hash;
+            b.merkle_root := audit_merkle_root(b.leaves);
+            b.built_at := clock_timestamp();
+            b.hash := audit_block_hash(b);
+            INSERT INTO audit_block SELECT b.*;
+            sealed := sealed + b.event_count;
+            blocks := blocks + 1;
+            IF b.until_seq < endless THEN
+                b.after_seq := b.until_seq;
+            END IF;
+        END LOOP;
         EXIT WHEN latest AND b.until_seq = endless;
     END LOOP;
     RETURN sealed;
