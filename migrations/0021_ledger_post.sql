@@ -14,7 +14,7 @@
 --
 -- Arrays are 1-based. Items i = 1..n; the legs of item i are p_leg_*[p_leg_from[i] .. p_leg_to[i]].
 --   p_kind     p posting, h hold, c capture, v void, x expiry, r reversal
---   p_accounts every account that legs and conditions name; they refer to it by index
+--   p_accounts every account that legs and conditions name, once, sorted; they refer to it by index
 --   p_sources  holds and transactions that items resolve or reverse, and those made here that later items refer to
 --   p_source   item -> index into p_sources (0: none); on p and h: what this item makes
 --   p_linked   items of one linked group share a number > 0 and stand together (0: alone)
@@ -39,10 +39,11 @@ CREATE FUNCTION ledger_post(
 )
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = omniroute, pg_temp
+    -- One plan that is right for any statistics, none included: big tables are reached by `= ANY (keys)` on their
+    -- index, and joined to the arguments by hash. A nested loop would read a whole tenant when it is thought small.
     SET plan_cache_mode = force_generic_plan
     SET enable_seqscan = off
-    SET enable_hashjoin = off
-    SET enable_mergejoin = off
+    SET enable_nestloop = off
 AS $$
 DECLARE
     c_max CONSTANT bigint := 9223372036854775807;
@@ -58,6 +59,9 @@ DECLARE
     rec record;
     -- accounts
     accounts uuid[] := p_accounts;
+    a_of integer[];
+    v_ids uuid[];
+    v_same boolean;
     na integer;
     a_status "char"[]; a_currency text[]; a_normal integer[]; a_deferred boolean[];
     a_floor bigint[]; a_ceiling bigint[]; a_version bigint[]; a_version_was bigint[];
@@ -111,7 +115,7 @@ BEGIN
             FOR rec IN
                 SELECT u.i, u.h, q.txn_id, q.body_hash, q.refusal, q.facts
                   FROM unnest(p_claim, p_hash, p_txn) WITH ORDINALITY u(c, h, x, i)
-                  JOIN ledger_claim q ON q.tenant_id = p_tenant AND q.claim_id = u.c
+                  JOIN ledger_claim q ON q.tenant_id = p_tenant AND q.claim_id = ANY (p_claim) AND q.claim_id = u.c
                  WHERE q.txn_id IS DISTINCT FROM u.x
             LOOP
                 IF rec.body_hash IS DISTINCT FROM rec.h THEN
@@ -126,7 +130,7 @@ BEGIN
             FOR rec IN
                 SELECT u.i, q.txn_id
                   FROM unnest(p_ref_claim, p_txn) WITH ORDINALITY u(r, x, i)
-                  JOIN ledger_claim q ON q.tenant_id = p_tenant AND q.claim_id = u.r
+                  JOIN ledger_claim q ON q.tenant_id = p_tenant AND q.claim_id = ANY (p_ref_claim) AND q.claim_id = u.r
                  WHERE q.txn_id IS DISTINCT FROM u.x
             LOOP
                 IF NOT o_replayed[rec.i] AND o_code[rec.i] IS NULL THEN
@@ -138,36 +142,56 @@ BEGIN
     END IF;
 
     -- 3 locks: what sources touch joins the accounts first, so that all counters are locked in one pass.
+    -- p_accounts is sorted, and so is everything made of it.
     IF v_resolving THEN
-        SELECT accounts || coalesce(array_agg(DISTINCT u.account_id), '{}') INTO accounts
-          FROM (SELECT h.account_id FROM unnest(p_sources) q(id)
-                  JOIN ledger_hold_leg h ON h.tenant_id = p_tenant AND h.hold_id = q.id
+        SELECT array_agg(u.account_id ORDER BY u.account_id) INTO accounts
+          FROM (SELECT h.account_id FROM ledger_hold_leg h WHERE h.tenant_id = p_tenant AND h.hold_id = ANY (p_sources)
                 UNION
-                SELECT e.account_id FROM unnest(p_sources) q(id)
-                  JOIN ledger_entry e ON e.tenant_id = p_tenant AND e.txn_id = q.id) u
-         WHERE u.account_id <> ALL (p_accounts);
+                SELECT e.account_id FROM ledger_entry e WHERE e.tenant_id = p_tenant AND e.txn_id = ANY (p_sources)
+                UNION
+                SELECT unnest(p_accounts)) u;
     END IF;
-    PERFORM count(*) FROM (
-        SELECT FROM unnest(accounts) q(id) JOIN ledger_balance b ON b.tenant_id = p_tenant AND b.account_id = q.id
-         WHERE NOT b.deferred ORDER BY b.account_id FOR NO KEY UPDATE OF b) locked;
-    SELECT count(*), array_agg(coalesce(status, 'u')), array_agg(currency::text),
-           array_agg(CASE normal_side WHEN 'd' THEN 1 ELSE -1 END), array_agg(deferred),
-           array_agg(floor_minor), array_agg(ceiling_minor), array_agg(version), array_agg(version),
+    SELECT count(*), array_agg(account_id),
+           array_agg(CASE WHEN p_branches IS NULL OR branch_id = ANY (p_branches) THEN status ELSE 'u' END),
+           array_agg(currency::text), array_agg(CASE normal_side WHEN 'd' THEN 1 ELSE -1 END), array_agg(false),
+           array_agg(floor_minor), array_agg(ceiling_minor), array_agg(version),
            array_agg(posted_debit), array_agg(posted_credit), array_agg(pending_debit), array_agg(pending_credit)
-      INTO na, a_status, a_currency, a_normal, a_deferred, a_floor, a_ceiling, a_version, a_version_was, pd, pc, hd, hc
-      FROM (SELECT b.* FROM unnest(accounts) WITH ORDINALITY q(id, ix)
-              LEFT JOIN ledger_balance b ON b.tenant_id = p_tenant AND b.account_id = q.id
-                    AND (p_branches IS NULL OR b.branch_id = ANY (p_branches))
-             ORDER BY q.ix) loaded;
+      INTO na, v_ids, a_status, a_currency, a_normal, a_deferred, a_floor, a_ceiling, a_version, pd, pc, hd, hc
+      FROM (SELECT * FROM ledger_balance
+             WHERE tenant_id = p_tenant AND account_id = ANY (accounts) AND NOT deferred
+             ORDER BY account_id FOR NO KEY UPDATE) locked;
+    IF na < coalesce(cardinality(accounts), 0) THEN
+        -- Deferred ones are read unlocked, unknown ones are marked; all behind the strict ones.
+        SELECT v_ids || array_agg(id),
+               a_status || array_agg(CASE WHEN deferred AND (p_branches IS NULL OR branch_id = ANY (p_branches)) THEN status ELSE 'u' END),
+               a_currency || array_agg(currency::text), a_normal || array_agg(CASE normal_side WHEN 'd' THEN 1 ELSE -1 END),
+               a_deferred || array_agg(true), a_floor || array_agg(NULL::bigint), a_ceiling || array_agg(NULL::bigint),
+               a_version || array_agg(0::bigint), pd || array_agg(0::bigint), pc || array_agg(0::bigint),
+               hd || array_agg(0::bigint), hc || array_agg(0::bigint)
+          INTO v_ids, a_status, a_currency, a_normal, a_deferred, a_floor, a_ceiling, a_version, pd, pc, hd, hc
+          FROM (SELECT q.id, b.* FROM (SELECT unnest(accounts) AS id EXCEPT SELECT unnest(v_ids)) q
+                  LEFT JOIN (SELECT * FROM ledger_balance
+                              WHERE tenant_id = p_tenant AND account_id = ANY (accounts)) b ON b.account_id = q.id) rest;
+    END IF;
+    v_same := v_ids IS NOT DISTINCT FROM p_accounts;
+    accounts := v_ids;
+    a_version_was := a_version;
+    -- a_of: where an account that items name stands.
+    IF v_same THEN
+        a_of := ARRAY(SELECT generate_series(1, cardinality(p_accounts)));
+    ELSE
+        SELECT array_agg(a.ix ORDER BY q.ix) INTO a_of
+          FROM unnest(p_accounts) WITH ORDINALITY q(id, ix) JOIN unnest(accounts) WITH ORDINALITY a(id, ix) ON a.id = q.id;
+    END IF;
 
     IF v_resolving THEN
         PERFORM count(*) FROM (
-            SELECT FROM unnest(p_sources) q(id) JOIN ledger_hold h ON h.tenant_id = p_tenant AND h.hold_id = q.id
-             ORDER BY h.hold_id FOR NO KEY UPDATE OF h) locked;
+            SELECT FROM ledger_hold WHERE tenant_id = p_tenant AND hold_id = ANY (p_sources)
+             ORDER BY hold_id FOR NO KEY UPDATE) locked;
         -- Reversal totals have no row before the first reversal: the transaction's own row is the lock.
         PERFORM count(*) FROM (
-            SELECT FROM unnest(p_sources) q(id) JOIN ledger_txn x ON x.tenant_id = p_tenant AND x.txn_id = q.id
-             WHERE x.kind IN ('p', 'c') ORDER BY x.txn_id FOR NO KEY UPDATE OF x) locked;
+            SELECT FROM ledger_txn WHERE tenant_id = p_tenant AND txn_id = ANY (p_sources) AND kind IN ('p', 'c')
+             ORDER BY txn_id FOR NO KEY UPDATE) locked;
         s_kind := array_fill(NULL::"char", ARRAY[cardinality(p_sources)]);
         s_state := array_fill(0, ARRAY[cardinality(p_sources)]);
         s_expires := array_fill(NULL::timestamptz, ARRAY[cardinality(p_sources)]);
@@ -175,8 +199,8 @@ BEGIN
         s_new := array_fill(false, ARRAY[cardinality(p_sources)]); s_touched := s_new;
         FOR rec IN
             SELECT q.ix, x.kind, h.status, h.expires_at FROM unnest(p_sources) WITH ORDINALITY q(id, ix)
-              JOIN ledger_txn x ON x.tenant_id = p_tenant AND x.txn_id = q.id
-              LEFT JOIN ledger_hold h ON h.tenant_id = p_tenant AND h.hold_id = q.id
+              JOIN ledger_txn x ON x.tenant_id = p_tenant AND x.txn_id = ANY (p_sources) AND x.txn_id = q.id
+              LEFT JOIN (SELECT * FROM ledger_hold WHERE tenant_id = p_tenant AND hold_id = ANY (p_sources)) h ON h.hold_id = q.id
         LOOP
             s_kind[rec.ix] := CASE rec.kind WHEN 'h' THEN 'h' ELSE 't' END;
             s_state[rec.ix] := CASE WHEN rec.kind = 'h' AND rec.status = 'o' THEN 1 WHEN rec.kind = 'h' THEN 2
@@ -184,16 +208,18 @@ BEGIN
             s_expires[rec.ix] := rec.expires_at;
         END LOOP;
         FOR rec IN
-            SELECT w.*, array_position(accounts, w.account_id) AS a FROM (
+            SELECT w.*, a.ix AS a FROM (
                 SELECT q.ix, h.leg, h.account_id, h.side, h.amount_minor,
                        h.captured_minor AS taken, h.released_minor AS released
                   FROM unnest(p_sources) WITH ORDINALITY q(id, ix)
-                  JOIN ledger_hold_leg h ON h.tenant_id = p_tenant AND h.hold_id = q.id
+                  JOIN ledger_hold_leg h ON h.tenant_id = p_tenant AND h.hold_id = ANY (p_sources) AND h.hold_id = q.id
                 UNION ALL
                 SELECT q.ix, e.leg, e.account_id, e.side, e.amount_minor, coalesce(r.reversed_minor, 0), 0
                   FROM unnest(p_sources) WITH ORDINALITY q(id, ix)
-                  JOIN ledger_entry e ON e.tenant_id = p_tenant AND e.txn_id = q.id AND e.layer = 'p'
-                  LEFT JOIN ledger_reversal_leg r ON r.tenant_id = p_tenant AND r.txn_id = e.txn_id AND r.leg = e.leg) w
+                  JOIN ledger_entry e ON e.tenant_id = p_tenant AND e.txn_id = ANY (p_sources) AND e.txn_id = q.id AND e.layer = 'p'
+                  LEFT JOIN (SELECT * FROM ledger_reversal_leg WHERE tenant_id = p_tenant AND txn_id = ANY (p_sources)) r
+                    ON r.txn_id = e.txn_id AND r.leg = e.leg) w
+              JOIN unnest(accounts) WITH ORDINALITY a(id, ix) ON a.id = w.account_id
              ORDER BY w.ix, w.leg
         LOOP
             nl := nl + 1;
@@ -234,7 +260,7 @@ BEGIN
 
             -- Legs as given: known, open, of the currency that was written.
             FOR l IN p_leg_from[i]..p_leg_to[i] LOOP
-                a := p_leg_account[l];
+                a := a_of[p_leg_account[l]];
                 IF a_status[a] <> 'o' THEN
                     IF a_status[a] = 'u' THEN v_code := 'ledger.unknown_account';
                     ELSIF a_status[a] = 'f' THEN v_code := 'ledger.account_frozen';
@@ -264,7 +290,7 @@ BEGIN
                 t := CASE v_kind WHEN 'p' THEN 1 ELSE 2 END;
                 FOR l IN p_leg_from[i]..p_leg_to[i] LOOP
                     e1 := e1 + 1;
-                    e_item[e1] := i; e_leg[e1] := l - p_leg_from[i] + 1; e_account[e1] := p_leg_account[l];
+                    e_item[e1] := i; e_leg[e1] := l - p_leg_from[i] + 1; e_account[e1] := a_of[p_leg_account[l]];
                     e_side[e1] := p_leg_side[l]; e_layer[e1] := t; e_amount[e1] := p_leg_amount[l];
                     e_source_leg[e1] := 0;
                 END LOOP;
@@ -309,7 +335,7 @@ BEGIN
                         -- Explicit legs name the source's leg by account and side.
                         v_amount := 0;
                         FOR j IN p_leg_from[i]..p_leg_to[i] LOOP
-                            IF p_leg_account[j] = sl_account[l] AND p_leg_side[j] = sl_side[l] THEN
+                            IF a_of[p_leg_account[j]] = sl_account[l] AND p_leg_side[j] = sl_side[l] THEN
                                 v_amount := p_leg_amount[j]; k := k + 1; EXIT;
                             END IF;
                         END LOOP;
@@ -359,7 +385,7 @@ BEGIN
                 WHILE v_cond <= cardinality(p_cond_item) AND p_cond_item[v_cond] < i LOOP v_cond := v_cond + 1; END LOOP;
                 k := v_cond;
                 WHILE k <= cardinality(p_cond_item) AND p_cond_item[k] = i LOOP
-                    a := p_cond_account[k];
+                    a := a_of[p_cond_account[k]];
                     IF a_status[a] = 'u' THEN
                         v_code := 'ledger.unknown_account'; v_facts := jsonb_build_object('account', accounts[a]); EXIT item;
                     END IF;
@@ -490,10 +516,10 @@ BEGIN
     IF v_refused AND v_claims > 0 THEN
         -- A refused item leaves its reference free; its key remembers the refusal.
         DELETE FROM ledger_claim q USING unnest(p_ref_claim, p_txn, o_code) u(r, x, code)
-         WHERE q.tenant_id = p_tenant AND q.claim_id = u.r AND q.txn_id = u.x AND u.code IS NOT NULL;
+         WHERE q.tenant_id = p_tenant AND q.claim_id = ANY (p_ref_claim) AND q.claim_id = u.r AND q.txn_id = u.x AND u.code IS NOT NULL;
         UPDATE ledger_claim q SET txn_id = NULL, refusal = u.code, facts = u.facts
           FROM unnest(p_claim, p_txn, o_code, o_facts) u(c, x, code, facts)
-         WHERE q.tenant_id = p_tenant AND q.claim_id = u.c AND q.txn_id = u.x AND u.code IS NOT NULL;
+         WHERE q.tenant_id = p_tenant AND q.claim_id = ANY (p_claim) AND q.claim_id = u.c AND q.txn_id = u.x AND u.code IS NOT NULL;
     END IF;
     IF ne = 0 THEN
         o_entry_item := '{}'; o_entry_balance := '{}'; o_entry_version := '{}';
@@ -519,7 +545,7 @@ BEGIN
     UPDATE ledger_balance b
        SET posted_debit = u.pd, posted_credit = u.pc, pending_debit = u.hd, pending_credit = u.hc, version = u.version
       FROM unnest(accounts, pd, pc, hd, hc, a_version, a_version_was) u(id, pd, pc, hd, hc, version, was)
-     WHERE b.tenant_id = p_tenant AND b.account_id = u.id AND u.version > u.was;
+     WHERE b.tenant_id = p_tenant AND b.account_id = ANY (accounts) AND b.account_id = u.id AND u.version > u.was;
 
     IF true = ANY (a_deferred) THEN
         INSERT INTO ledger_delta (tenant_id, account_id, value_on, posted_debit, posted_credit, pending_debit, pending_credit, entry_count)
@@ -545,10 +571,10 @@ BEGIN
     IF v_resolving THEN
         UPDATE ledger_hold h SET status = CASE u.state WHEN 2 THEN 'c' ELSE 'o' END::"char"
           FROM unnest(p_sources, s_kind, s_state, s_touched) u(id, kind, state, touched)
-         WHERE h.tenant_id = p_tenant AND h.hold_id = u.id AND u.kind = 'h' AND u.touched;
+         WHERE h.tenant_id = p_tenant AND h.hold_id = ANY (p_sources) AND h.hold_id = u.id AND u.kind = 'h' AND u.touched;
         UPDATE ledger_hold_leg h SET captured_minor = u.taken, released_minor = u.released
           FROM unnest(sl_source, sl_leg, sl_taken, sl_released) u(source, leg, taken, released)
-         WHERE h.tenant_id = p_tenant AND h.hold_id = p_sources[u.source] AND h.leg = u.leg
+         WHERE h.tenant_id = p_tenant AND h.hold_id = ANY (p_sources) AND h.hold_id = p_sources[u.source] AND h.leg = u.leg
            AND s_kind[u.source] = 'h' AND s_touched[u.source];
         INSERT INTO ledger_reversal_leg (tenant_id, txn_id, leg, amount_minor, reversed_minor)
         SELECT p_tenant, p_sources[u.source], u.leg, u.amount, u.taken

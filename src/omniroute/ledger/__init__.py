@@ -49,6 +49,7 @@ from omniroute.ledger.model import (
     TxnKind,
     account_id,
 )
+from omniroute.ledger.poster import Poster
 from omniroute.ledger.service import (
     dry_run,
     expire_holds,
@@ -77,6 +78,7 @@ __all__ = [
     "OpenAccount",
     "Outcome",
     "Posted",
+    "Poster",
     "Refused",
     "Side",
     "Transaction",

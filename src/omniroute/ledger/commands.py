@@ -25,6 +25,7 @@ from omniroute.ledger.errors import (
 from omniroute.ledger.model import Condition, Leg, Side, TxnKind
 
 LEGS_MAX = 1_000
+NO_META = Meta()
 METADATA_BYTES_MAX = 16 * 1024
 
 _KEY = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
@@ -57,26 +58,21 @@ class Command:
     key: str | None = None
     may_soft: bool = False
     linked: int = 0
-    meta: Meta = Meta()
+    meta: Meta = NO_META
 
     @cached_property
     def body_hash(self) -> UUID:
         """128-bit hash of what was asked, before any id or time of ours: equal bodies have equal hashes."""
-        body = (
-            self.kind,
-            self.value_on and self.value_on.toordinal(),
-            [(leg.account_id.int, leg.side, leg.amount.amount_minor, leg.amount.currency) for leg in self.legs],
-            self.source_id and self.source_id.int,
-            self.amount_minor,
-            self.final,
-            self.expires_at and self.expires_at.isoformat(),
-            self.group_id and self.group_id.int,
-            self.reference,
-            self.metadata_json,
-            [(c.account_id.int, c.available_min_minor, c.version) for c in self.conditions],
-            self.late,
-        )
-        return UUID(bytes=blake2b(repr(body).encode(), digest_size=16).digest())
+        parts = [self.kind.value, str(self.value_on), self.reference or "", "l" if self.late else ""]
+        for leg in self.legs:
+            amount = leg.amount
+            parts += (leg.account_id.hex, leg.side, str(amount.amount_minor), amount.currency)
+        if self.kind is not TxnKind.POST or self.conditions:
+            parts += (str(self.source_id), str(self.amount_minor), str(self.final), str(self.group_id))
+            parts.append("" if self.expires_at is None else self.expires_at.isoformat())
+            parts += [f"{c.account_id.hex} {c.available_min_minor} {c.version}" for c in self.conditions]
+        text = "\x1f".join(parts).encode() + b"\x1e" + (self.metadata_json or b"")
+        return UUID(bytes=blake2b(text, digest_size=16).digest())
 
 
 def claim_id(kind: str, text: str) -> UUID:
@@ -159,7 +155,7 @@ def post_transaction(
         key=key,
         may_soft=may_soft,
         linked=linked,
-        meta=meta or Meta(),
+        meta=meta or NO_META,
     )
 
 
@@ -198,7 +194,7 @@ def place_hold(
         key=key,
         may_soft=may_soft,
         linked=linked,
-        meta=meta or Meta(),
+        meta=meta or NO_META,
     )
 
 
@@ -248,7 +244,7 @@ def capture_hold(
         key=key,
         may_soft=may_soft,
         linked=linked,
-        meta=meta or Meta(),
+        meta=meta or NO_META,
     )
 
 
@@ -269,7 +265,7 @@ def void_hold(
     kind = TxnKind.EXPIRE if expired else TxnKind.VOID
     # Letting go moves no posted money, so no period stands against it.
     return Command(
-        kind, value_on, source_id=hold_id, late=True, key=key, may_soft=True, linked=linked, meta=meta or Meta()
+        kind, value_on, source_id=hold_id, late=True, key=key, may_soft=True, linked=linked, meta=meta or NO_META
     )
 
 
@@ -305,5 +301,5 @@ def reverse_transaction(
         key=key,
         may_soft=may_soft,
         linked=linked,
-        meta=meta or Meta(),
+        meta=meta or NO_META,
     )

@@ -284,14 +284,14 @@ class LimitOnDeferred(Refusal):
 
 
 class Busy(Refusal):
-    """The ledger's queue is full and nothing was booked; try again after `retry_after_s` seconds."""
+    """The ledger's queue is full and nothing was booked; try again later."""
 
     code = "ledger.busy"
     kind = Kind.BUSY
 
 
 class TenantBusy(Refusal):
-    """Your organisation has too many postings waiting and this one was not booked; try again after `retry_after_s` seconds."""
+    """Your organisation has too many postings waiting and this one was not booked; try again later."""
 
     code = "ledger.tenant_busy"
     kind = Kind.THROTTLED

@@ -75,7 +75,7 @@ def encode(
 ) -> Call:
     """Parameters for one call. `today` is the value date of commands that name none; `at` fixes the booking instant."""
     ids = [uuid7() for _ in commands]
-    accounts: dict[UUID, int] = {}
+    accounts = _numbered(commands)
     sources: dict[UUID, int] = {}
     leg_from: list[int] = []
     leg_to: list[int] = []
@@ -90,14 +90,14 @@ def encode(
     for i, command in enumerate(commands):
         leg_from.append(position + 1)
         for leg in command.legs:
-            leg_account.append(accounts.setdefault(leg.account_id, len(accounts) + 1))
+            leg_account.append(accounts[leg.account_id])
             leg_side.append(1 if leg.side is Side.DEBIT else -1)
             leg_amount.append(leg.amount.amount_minor)
             leg_currency.append(leg.amount.currency)
         position = len(leg_account)
         leg_to.append(position)
         for c in command.conditions:
-            index = accounts.setdefault(c.account_id, len(accounts) + 1)
+            index = accounts[c.account_id]
             if c.available_min_minor is not None:
                 cond.append((i + 1, index, "a", c.available_min_minor))
             if c.version is not None:
@@ -144,6 +144,14 @@ def encode(
         "at": at,
     }
     return Call(commands, ids, linked_ids, today, params)
+
+
+def _numbered(commands: Sequence[Command]) -> dict[UUID, int]:
+    """Every account that commands name, numbered from 1 in the order in which PostgreSQL sorts and locks them."""
+    named = {leg.account_id for command in commands for leg in command.legs}
+    named.update([c.account_id for command in commands for c in command.conditions])
+    # UUIDs compare as 128-bit numbers in Python, byte by byte in PostgreSQL: the same order.
+    return {account: i for i, account in enumerate(sorted(named), start=1)}
 
 
 def decode(call: Call, row: Any) -> tuple[list[Outcome | None], dict[int, UUID]]:
