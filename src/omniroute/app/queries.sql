@@ -41,3 +41,7 @@ SELECT c.relname::text AS table_name,
 -- The newest transaction number in the event log beside the server's own; a restored dump may be ahead of its server.
 SELECT (SELECT max(xid) FROM event_log) AS logged,
        pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS present;
+
+-- name: time_zones
+-- The time zone of every organisation; the worker reads over all tenants.
+SELECT tenant_id, time_zone FROM organisation;

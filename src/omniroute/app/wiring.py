@@ -1,5 +1,6 @@
 """Where the objects of a process meet: settings in, open databases and services out. There are no globals."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -7,7 +8,9 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 
 from omniroute import api, ledger
+from omniroute.app.calendar import BusinessDays
 from omniroute.app.settings import Settings
+from omniroute.infra.batch import BatchLimits
 from omniroute.infra.postgres import Database, PoolLimits
 from omniroute.infra.telemetry import new_registry
 from omniroute.kit.clock import Clock, SystemClock
@@ -55,6 +58,17 @@ def pool_limits(settings: Settings) -> PoolLimits:
     )
 
 
+def batch_limits(settings: Settings) -> BatchLimits:
+    """The limits of the group commit. One organisation may fill half of the queue, so that others find room."""
+    return BatchLimits(
+        wait_s=settings.group_window_ms / 1_000,
+        items_max=settings.group_size_max,
+        queue_max=settings.group_queue_max,
+        lane_queue_max=max(1, settings.group_queue_max // 2),
+        calls_max=settings.group_lanes,
+    )
+
+
 @asynccontextmanager
 async def app_database(settings: Settings) -> AsyncIterator[Database]:
     """The doors' pool alone, for commands that act for one organisation."""
@@ -91,16 +105,15 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
     )
     try:
         async with worker_database(settings) as worker_db:
-            poster = ledger.Poster(
-                db,
-                window_ms=settings.group_window_ms,
-                size_max=settings.group_size_max,
-                queue_max=settings.group_queue_max,
-                lanes=settings.group_lanes,
-            )
+            clock = clock or SystemClock()
+            days = BusinessDays(worker_db, clock)
+            await days.refresh()
+            fresh = asyncio.create_task(days.keep_fresh())
+            poster = ledger.Poster(db, days, batch_limits(settings))
             try:
-                yield House(settings, clock or SystemClock(), db, worker_db, new_registry(), poster)
+                yield House(settings, clock, db, worker_db, new_registry(), poster)
             finally:
                 await poster.close()
+                fresh.cancel()
     finally:
         await db.close()
