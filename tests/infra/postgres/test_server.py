@@ -16,6 +16,7 @@ import pytest
 
 from omniroute.infra.postgres import (
     AlreadyRunning,
+    Database,
     EmbeddedPostgres,
     FolderDamaged,
     FolderUnreachable,
@@ -91,6 +92,22 @@ async def test_kill_9_loses_nothing_committed(private_postgres: PrivatePostgres,
 
     assert server.port == port
     assert await ask(server, "SELECT count(*), min(n), max(n) FROM kept") == [(committed, 1, committed)]
+
+
+async def test_a_watched_server_comes_back_by_itself(private_postgres: PrivatePostgres) -> None:
+    server = await private_postgres()
+    await ask(server, "CREATE TABLE kept AS SELECT 1 AS n")
+    first = server.pid
+    watch = asyncio.create_task(server.keep_running())
+    await server.kill()
+    db = await Database.open(server.url("omniroute_owner"))
+    await db.close()
+    assert server.pid not in (None, first)
+    assert await ask(server, "SELECT n FROM kept") == [(1,)]
+
+    await server.stop()
+    await watch  # A server that was stopped stays down.
+    assert server.pid is None
 
 
 async def test_a_second_start_is_refused_and_names_folder_and_process(private_postgres: PrivatePostgres) -> None:

@@ -46,6 +46,7 @@ from omniroute.kit.refusal import Kind, Refusal
 DATABASE = "omniroute"
 LOGINS = ("omniroute_owner", "omniroute_app", "omniroute_worker")
 POLL_S = 0.02
+WATCH_S = 0.2
 LOG_BYTES_MAX = 16 * 2**20
 
 # For a ledger: many short writing transactions, tables that only grow, and crash safety above all.
@@ -142,7 +143,8 @@ class EmbeddedPostgres:
         self._port_given = port is not None
         self._passwords: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
-        self._lock: IO[str] | None = None
+        self._lock: IO[str] | None = None  # Held from start to stop, also while the server is dead in between.
+        self._starting = asyncio.Lock()
 
     @property
     def pid(self) -> int | None:
@@ -185,15 +187,26 @@ class EmbeddedPostgres:
 
         Raises: AlreadyRunning, VersionMismatch, FolderDamaged, FolderUnreachable, BinariesMissing, ServerFailed.
         """
-        account = await asyncio.to_thread(self._take)
-        try:
-            binaries = await asyncio.to_thread(self._prepare, account)
-            await self._stop_orphan()
-            await self._launch(account, binaries)
-            await self._ensure_logins()
-        except BaseException:
-            await self.stop()
-            raise
+        async with self._starting:
+            account = await asyncio.to_thread(self._take)
+            try:
+                binaries = await asyncio.to_thread(self._prepare, account)
+                await self._stop_orphan()
+                await self._launch(account, binaries)
+                await self._ensure_logins()
+            except BaseException:
+                await self.stop()
+                raise
+
+    async def keep_running(self) -> None:
+        """Start the server again whenever it died without being asked to. Runs until cancelled or stopped.
+
+        Raises: what `start` raises.
+        """
+        while self._lock is not None:
+            if self.pid is None and not self._starting.locked():
+                await self.start()
+            await asyncio.sleep(WATCH_S)
 
     async def stop(self, timeout_s: float = 60) -> None:
         """Stop cleanly (open transactions are rolled back). Safe to call twice, and after a crash.
