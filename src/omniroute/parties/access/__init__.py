@@ -11,6 +11,8 @@ as SHA-256; passwords are not here but in `people`.
 """
 
 from omniroute.parties.access.authentication import Authenticator, authenticate
+from omniroute.parties.access.bearer import mint as mint_secret
+from omniroute.parties.access.bearer import read as read_secret
 from omniroute.parties.access.errors import (
     CredentialsExpired,
     CredentialsMalformed,
@@ -127,8 +129,10 @@ __all__ = [
     "list_providers",
     "list_roles",
     "list_sessions",
+    "mint_secret",
     "open_session",
     "public_keys",
+    "read_secret",
     "record_grant",
     "revoke_key",
     "revoke_sessions",
