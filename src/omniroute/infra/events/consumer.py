@@ -52,6 +52,8 @@ class Consumer:
 
     `types`: whole types or beginnings with a star; None takes all. A failing event is tried `attempts_max` times,
     `retry_s` seconds later and twice as long after each failure, then stays parked until `replay`.
+    `event_count`, `failure_count` (attempts that failed) and `fault_count` (rounds that did) are totals of this
+    process, for metrics.
     """
 
     def __init__(
@@ -70,20 +72,24 @@ class Consumer:
         self.batch = batch
         self.attempts_max = attempts_max
         self.retry_s = retry_s
+        self.event_count = 0
+        self.failure_count = 0
+        self.fault_count = 0
 
     async def run(self, db: Database, stop: asyncio.Event, *, poll_ms: int = 250) -> None:
         """Work until told to stop. Of several processes one leads, the others wait to take over."""
-        fault_count = 0
+        in_a_row = 0
         while not stop.is_set():
             try:
                 async with leadership(db, f"event_consumer {self.name}") as leads:
                     while await leads() and not stop.is_set():
                         if not await self.run_once(db):
                             await pause(stop, poll_ms)
-                        fault_count = 0
+                        in_a_row = 0
             except Fault:
-                fault_count += 1
-            await pause(stop, min(30_000, poll_ms * 2 ** min(fault_count, 10)))
+                in_a_row += 1
+                self.fault_count += 1
+            await pause(stop, min(30_000, poll_ms * 2 ** min(in_a_row, 10)))
 
     async def run_once(self, db: Database) -> int:
         """Handle one page and what is due for another attempt; the number of events taken on."""
@@ -99,6 +105,7 @@ class Consumer:
         if not events and (stale or cursor.until.top - was.until.top > _IDLE_XIDS_MAX):
             async with db.tx() as tx:
                 await advance(tx, self.name, was, cursor)
+        self.event_count += len(events)
         return len(events) + await self._retry_due(db)
 
     async def _deliver(
@@ -119,6 +126,7 @@ class Consumer:
                 async with db.tx(tenant_id) as tx:
                     await self._handle(tx, [event])
             except _FAILURES as error:
+                self.failure_count += 1
                 async with db.tx(tenant_id) as tx:
                     await self._park(tx, event, 1, self._delay_s(1), _reason(error))
         if cursor is not None:
@@ -171,6 +179,7 @@ class Consumer:
                         await self.handler(tx, fresh)
                     await tx.execute(SQL.unpark_event, consumer=self.name, seq=row.seq)
             except _FAILURES as error:
+                self.failure_count += 1
                 attempts = row.attempts + 1
                 async with db.tx(row.tenant_id) as tx:
                     await tx.execute(
