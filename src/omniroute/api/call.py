@@ -26,7 +26,7 @@ PREFIXES = {
     "invitation": "inv",
     "link": "lnk",
     "transaction": "txn",
-    "hold": "txn",
+    "hold": "hld",
     "period": "per",
     "event": "evt",
     "rate": "rte",
@@ -41,7 +41,7 @@ PREFIXES = {
 class Poster(Protocol):
     """The ledger's group commit: one command in, one outcome out, durable when it answers."""
 
-    async def post(self, tenant_id: UUID, command: Command) -> Outcome: ...
+    async def post(self, tenant_id: UUID, command: Command, *, branches: tuple[UUID, ...] | None = None) -> Outcome: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,16 @@ class Call:
         Raises: MalformedId.
         """
         return ids.parse(PREFIXES[name], self.path[name])
+
+    def uuid(self, name: str) -> UUID:
+        """A plain UUID in the path: an id that the caller made.
+
+        Raises: MalformedId.
+        """
+        try:
+            return UUID(self.path[name])
+        except ValueError as error:
+            raise ids.MalformedId("expected a UUID") from error
 
     def require(self, permission: Permission) -> Caller:
         """The caller, narrowed to where the permission is held.

@@ -186,7 +186,8 @@ def render(op: Operation, result: object, headers: Mapping[bytes, bytes]) -> Ans
     """What a handler answered, as bytes."""
     reply = result if isinstance(result, Reply) else Reply(result)
     if isinstance(reply.content, Refusal):
-        return problem(reply.content)
+        refused = problem(reply.content)
+        return Answer(refused.status, (*refused.headers, *reply.headers), refused.body)
     status = reply.status or op.status
     shown: list[tuple[str, str]] = []
     if reply.version is not None:

@@ -134,3 +134,10 @@ class Unavailable(Refusal):
 
     code = "api.unavailable"
     kind = Kind.BUSY
+
+
+class UnknownBranch(Refusal):
+    """There is no such branch, or it is not one of yours."""
+
+    code = "api.unknown_branch"
+    kind = Kind.NOT_FOUND

@@ -26,6 +26,11 @@ REF = "#/components/schemas/{name}"
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _ID_PATTERN = "[0-9a-hjkmnp-tv-z]{26}$"
 
+GATE = (
+    "access.credentials_missing", "access.credentials_malformed", "access.credentials_unknown",
+    "access.credentials_expired", "access.organisation_inactive", "access.provider_unreachable",
+)  # fmt: skip
+
 STATUS_TEXT = {
     200: "Done", 201: "Created", 202: "Accepted", 204: "Done; nothing to show", 302: "Elsewhere",
     304: "Not changed since the ETag you sent", 400: "The request itself is wrong", 401: "Credentials are missing or wrong",
@@ -136,12 +141,11 @@ def refusals_of(op: Operation) -> list[type[Refusal]]:
     """Every refusal the operation can answer with, in the order in which they are checked."""
     found: list[type[Refusal]] = []
     if op.access is not Access.OPEN:
-        found += [access.CredentialsMissing, access.CredentialsMalformed, access.CredentialsUnknown]
-        found += [access.CredentialsExpired, access.OrganisationInactive, access.ProviderUnreachable]
+        found += [Refusal.by_code[code] for code in GATE]
     if op.access is Access.TENANT:
         found.append(errors.RouteNotFound)
     if op.permission is not None:
-        found.append(access.PermissionMissing)
+        found.append(Refusal.by_code["access.permission_missing"])
     found += [errors.MalformedText, errors.UnknownParameter]
     if any(name != "tenant" for name in op.path_parameters):
         found.append(MalformedId)
@@ -154,7 +158,7 @@ def refusals_of(op: Operation) -> list[type[Refusal]]:
     if op.body is not None:
         found += [errors.ContentTypeUnsupported, errors.BodyTooLarge, errors.MalformedJson, errors.FractionalNumber]
         found += [errors.DuplicateMember, errors.TooDeep, errors.InvalidField, UnknownCurrency]
-    found += op.refusals
+    found += [Refusal.by_code[code] for code in op.refusals]
     if op.transaction or op.access is not Access.OPEN or op.kept_by_door:
         found.append(errors.Unavailable)
     return list(dict.fromkeys(found))
@@ -230,6 +234,8 @@ def _path_parameter(name: str) -> dict[str, Any]:
         schema = {"pattern": f"^{prefix}_{_ID_PATTERN}"}
     elif name == "account":
         text, schema, example = "The account: its code or its `acc_` id.", {"minLength": 1}, "wallet:amina"
+    elif name == "group":
+        text, schema, example = "Your id of the group.", {"format": "uuid"}, "8e03978e-40d5-43e8-bc93-6894a57f9324"
     else:
         text, schema, example = f"The {name}.", {"minLength": 1}, name
     return page | {"description": text, "schema": {"type": "string"} | schema, "example": example}

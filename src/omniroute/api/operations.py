@@ -1,7 +1,7 @@
 """An operation: one method on one path, declared beside its handler. Routes and the OpenAPI document are made of these.
 
     @operation("POST", "/v1/{tenant}/branches", tag="Branches", body=BranchIn, reply=BranchOut, status=201,
-               permission=Permission.BRANCHES_WRITE, idempotent=True, refusals=(BranchCodeTaken,), example=...)
+               permission=Permission.BRANCHES_WRITE, idempotent=True, refusals=("tenants.branch_code_taken",), example=...)
     async def create_branch(call: Call, tx: Tx, body: BranchIn) -> Reply: ...
 
 A handler gets the call, the open transaction (read-only for GET; none with `transaction=False`), then the body and the
@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from omniroute.kit.refusal import Refusal
 from omniroute.parties.access import Permission
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -72,7 +71,7 @@ class Operation:
     csv: bool = False
     media_type: str = JSON_TYPE
     statuses: tuple[int, ...] = ()
-    refusals: tuple[type[Refusal], ...] = ()
+    refusals: tuple[str, ...] = ()
     example: Mapping[str, Any] | None = None
     example_query: Mapping[str, str] = field(default_factory=dict)
     example_reply: Any = None

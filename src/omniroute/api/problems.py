@@ -44,10 +44,19 @@ class Answer:
     body: bytes
 
 
-def _body(code: str, title: str, status: int, detail: str, facts: dict[str, object]) -> bytes:
+def _members(code: str, title: str, status: int, detail: str, facts: dict[str, object]) -> dict[str, object]:
     page = {"type": f"/docs/errors#{code}", "title": title, "status": status, "detail": detail, "code": code}
-    known = {name: _plain(value) for name, value in facts.items() if name not in page}
-    return msgspec.json.encode(page | known)
+    return page | {name: _plain(value) for name, value in facts.items() if name not in page}
+
+
+def _body(code: str, title: str, status: int, detail: str, facts: dict[str, object]) -> bytes:
+    return msgspec.json.encode(_members(code, title, status, detail, facts))
+
+
+def problem_body(refusal: Refusal) -> dict[str, object]:
+    """The members of a problem, for a result inside a larger answer."""
+    status = STATUS[refusal.kind]
+    return _members(refusal.code, refusal.title(), status, refusal.detail, refusal.facts)
 
 
 def _plain(value: object) -> object:

@@ -1,0 +1,87 @@
+"""Shapes that several modules send and receive: strict bodies, amounts, pages, ids."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from omniroute.kit import ids
+from omniroute.kit.paging import LIMIT_MAX, Page
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+AmountIn = Annotated[
+    int | Annotated[str, Meta(pattern=r"^-?[0-9]{1,19}$")],
+    Meta(description="Whole minor units (kobo, cents): a number, or a string of digits.", examples=[150000]),
+]
+AmountOut = Annotated[
+    int | str, Meta(description="Whole minor units; a string of digits beyond 2^53-1.", examples=[150000])
+]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217 code.", examples=["NGN"])]
+Instant = Annotated[datetime, Meta(tz=True, description="An instant (RFC 3339), with its offset.")]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Metadata = Annotated[
+    dict[
+        Annotated[str, Meta(min_length=1, max_length=64)],
+        Annotated[str, Meta(max_length=1000)] | Annotated[int, Meta(ge=-(2**63) + 1, le=2**63 - 1)] | bool | None,
+    ],
+    Meta(max_length=64, description="Facts of your own: flat, up to 64 members."),
+]
+Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX, description="How many items, 1 to 500; 50 when left out.")]
+Cursor = Annotated[str, Meta(min_length=1, max_length=500, description="`next_cursor` of the page before.")]
+Revision = Annotated[int, Meta(description="Grows with each change; also the ETag.", examples=[1])]
+
+
+class In(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A body or query: unknown members are refused."""
+
+
+class Out(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer."""
+
+
+class PageIn(In):
+    """Which page."""
+
+    limit: Limit | None = None
+    cursor: Cursor | None = None
+
+
+class PageOut(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """Some items in order; `next_cursor` is null on the last page."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
+def page(found: Page[Any], show: Callable[[Any], U]) -> PageOut[U]:
+    """A page of things as a page of what is shown of them."""
+    return PageOut(items=[show(item) for item in found.items], next_cursor=found.next_cursor)
+
+
+def show_id(prefix: str, value: UUID | None) -> str | None:
+    """The public id, or nothing."""
+    return None if value is None else ids.show(prefix, value)
+
+
+def parse_id(prefix: str, text: str | None) -> UUID | None:
+    """The id behind a public text, or nothing.
+
+    Raises: MalformedId.
+    """
+    return None if text is None else ids.parse(prefix, text)
+
+
+def id_field(prefix: str, what: str) -> Any:
+    """The type of a public id in a body."""
+    pattern = f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"
+    return Annotated[str, Meta(pattern=pattern, description=what, examples=[f"{prefix}_01jd3m8q4vv8k8x2n0c5t7yh6r"])]
+
+
+AccountText = Annotated[
+    str, Meta(min_length=1, max_length=128, description="The account: its code or its `acc_` id.", examples=["wallet:amina"])
+]  # fmt: skip
