@@ -223,12 +223,12 @@ def _changed(tenant_id: UUID, block: Any, row: Any, sealed: list[bytes]) -> Find
     table, _, key = row.row_names[at - 1].partition(" ") if at <= len(row.row_names) else ("", "", "")
     detail = f"row {at} of the event"
     if damage is Damage.MISSING:
-        # What is gone cannot give its name; its place and what stands there now can.
-        table, detail = (
-            table or "evidence",
-            f"{detail} is gone; now there: {' '.join((table, key)).strip() or 'nothing'}",
+        # What is gone cannot give its name; its place, and what is left, can.
+        table, key, detail = (
+            "evidence",
+            f"row={at}",
+            f"of {len(sealed) - 1}; left: {', '.join(row.row_names) or 'none'}",
         )
-        key = f"row={at}"
     return Finding(tenant_id, damage, table, key, block.number, row.seq, row.id, detail)
 
 
