@@ -68,7 +68,9 @@ def test_two_currencies_do_not_mix() -> None:
         Money(1, "NGN") + Money(1, "KES")
 
 
-@pytest.mark.parametrize("value", [1.0, 1.5, True, None, "1.5", "1e3", "", "-", "+1", " 1", "١", 2**63, "9" * 19, [1]])
+@pytest.mark.parametrize(
+    "value", [1.0, 1.5, True, None, "1.5", "1e3", "", "-", "+1", " 1", "\u0661", 2**63, "9" * 19, [1]]
+)
 def test_what_is_not_a_whole_number_is_refused(value: object) -> None:
     with pytest.raises(MalformedAmount):
         parse_amount(value)

@@ -23,6 +23,7 @@ from omniroute.kit.clock import SystemClock
 from omniroute.kit.currency import exponent
 from omniroute.kit.money import Money, decimal_text, parse_amount
 from omniroute.kit.refusal import Kind, Refusal
+from omniroute.parties import tenants
 
 ledger = typer.Typer(help="Look at the books, check them, and post from a file.", no_args_is_help=True)
 
@@ -50,6 +51,7 @@ def ask(context: typer.Context, organisation: str, work: Callable[[Tx], Awaitabl
         tenant_id = ids.parse("org", organisation)
         settings = with_database(load_settings(config=context.obj))
         async with app_database(settings) as db, db.tx(tenant_id, readonly=readonly) as tx:
+            await tenants.get_organisation(tx)  # An id nobody has is named, not shown as empty books.
             return await work(tx)
 
     return asyncio.run(run())
@@ -145,6 +147,7 @@ def post(
                 batch = commands[start : start + BATCH]
 
                 async def book(tx: Tx, batch: list[books.Command] = batch) -> list[books.Outcome]:
+                    await tenants.get_organisation(tx)
                     return await books.post(tx, batch, today=today)
 
                 keyed = all(command.key for command in batch)

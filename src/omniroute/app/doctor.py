@@ -96,7 +96,7 @@ async def _database(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:
         pending = await _migrations(settings)
         yield pending
         if pending.level == "ok":
-            async for finding in _schema(db):
+            async for finding in _schema(db, settings):
                 yield finding
     except (Fault, Refusal) as error:
         yield Finding("problem", "database", " ".join(str(error).split()), "look at the server's log")
@@ -165,7 +165,7 @@ async def _migrations(settings: Settings) -> Finding:
     return Finding("ok", "migrations", f"all {len(seen.applied)} applied, none altered")
 
 
-async def _schema(db: Database) -> AsyncIterator[Finding]:
+async def _schema(db: Database, settings: Settings) -> AsyncIterator[Finding]:
     async with db.tx(readonly=True) as tx:
         weak = await tx.all(SQL.unguarded_tables)
     for row in weak:
@@ -174,7 +174,9 @@ async def _schema(db: Database) -> AsyncIterator[Finding]:
     if not weak:
         yield Finding("ok", "guards", "every tenant table has row-level security; entries and events are append-only")
     worker = await Database.open(
-        str(db.pool.conninfo), role="omniroute_worker", limits=PoolLimits(size_max=2, acquire_timeout_s=5)
+        settings.database_worker_url or settings.database_url,
+        role="omniroute_worker",
+        limits=PoolLimits(size_max=2, acquire_timeout_s=5),
     )
     try:
         async with worker.tx(readonly=True) as tx:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 
 from omniroute import api, ledger
 from omniroute.app.calendar import BusinessDays
@@ -111,9 +111,21 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             fresh = asyncio.create_task(days.keep_fresh())
             poster = ledger.Poster(db, days, batch_limits(settings))
             try:
-                yield House(settings, clock, db, worker_db, new_registry(), poster)
+                yield House(settings, clock, db, worker_db, _watched(poster), poster)
             finally:
                 await poster.close()
                 fresh.cancel()
     finally:
         await db.close()
+
+
+def _watched(poster: ledger.Poster) -> CollectorRegistry:
+    """A registry that already tells about the group commit."""
+    registry = new_registry()
+    waiting = Gauge("omniroute_ledger_waiting", "Single postings that wait for their group.", registry=registry)
+    waiting.set_function(lambda: poster.waiting)
+    calls = Gauge("omniroute_ledger_group_calls", "Calls of the group commit since start.", registry=registry)
+    calls.set_function(lambda: poster.group.flush_count)
+    items = Gauge("omniroute_ledger_group_items", "Postings in these calls.", registry=registry)
+    items.set_function(lambda: poster.group.item_count)
+    return registry

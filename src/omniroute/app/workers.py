@@ -1,4 +1,4 @@
-"""Background work of a process: each job runs in rounds, one leader a job among all processes, until told to stop."""
+"""Background work of a process: each job runs in rounds until told to stop. Every job may run in several processes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,11 +8,13 @@ from datetime import timedelta
 
 from prometheus_client import Counter
 
+from omniroute import ledger
 from omniroute.app.wiring import House
 from omniroute.infra import idempotency
 from omniroute.infra.events import ChainBuilder, prune_inbox
 from omniroute.infra.telemetry import logger
 from omniroute.kit.refusal import Fault
+from omniroute.parties import access
 
 log = logger("omniroute.workers")
 
@@ -46,6 +48,8 @@ def jobs(house: House) -> list[Job]:
     settings = house.settings
     retention_ms = settings.worker_retention_interval_s * 1_000
     return [
+        Job("holds.expire", _expire_holds, settings.worker_interval_ms),
+        Job("access.signing_key", _sign, retention_ms),
         Job("idempotency.purge", _purge_replies, retention_ms),
         Job("events.inbox", _prune_inbox, retention_ms),
     ]
@@ -74,6 +78,15 @@ async def _repeat(job: Job, house: House, stop: asyncio.Event, items: Counter, f
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_ms / 1_000):
                 await stop.wait()
+
+
+async def _expire_holds(house: House) -> int:
+    return await ledger.expire_holds(house.worker_db, clock=house.clock)
+
+
+async def _sign(house: House) -> int:
+    await access.rotate_signing_key(house.db, now=house.clock.now(), only_if_none=True)
+    return 0  # Whether it made one or not: the next look is after the pause.
 
 
 async def _purge_replies(house: House) -> int:
