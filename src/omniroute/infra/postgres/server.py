@@ -17,10 +17,8 @@ import asyncio
 import fcntl
 import json
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -41,6 +39,8 @@ from omniroute.infra.postgres.binaries import (
     locate,
     readable_by,
 )
+from omniroute.infra.postgres.files import free_port, read_passwords, tail, write_private
+from omniroute.infra.postgres.profile import DURABLE, FAST, HBA, SETTINGS
 from omniroute.kit.refusal import Kind, Refusal
 
 DATABASE = "omniroute"
@@ -48,42 +48,6 @@ LOGINS = ("omniroute_owner", "omniroute_app", "omniroute_worker")
 POLL_S = 0.02
 WATCH_S = 0.2
 LOG_BYTES_MAX = 16 * 2**20
-
-# For a ledger: many short writing transactions, tables that only grow, and crash safety above all.
-SETTINGS: Mapping[str, str] = {
-    "max_connections": "200",
-    "shared_buffers": "256MB",
-    "wal_buffers": "16MB",
-    "max_wal_size": "4GB",
-    "min_wal_size": "512MB",
-    "checkpoint_timeout": "15min",
-    "checkpoint_completion_target": "0.9",
-    "wal_compression": "off",
-    "random_page_cost": "1.1",
-    "jit": "off",
-    # Insert-only tables need vacuum too: it sets the visibility map that index-only reads live on.
-    "autovacuum_naptime": "15s",
-    "autovacuum_vacuum_scale_factor": "0.05",
-    "autovacuum_vacuum_insert_scale_factor": "0.05",
-    "autovacuum_analyze_scale_factor": "0.05",
-    "autovacuum_vacuum_cost_limit": "1000",
-    "idle_in_transaction_session_timeout": "60s",
-    "password_encryption": "scram-sha-256",
-    "log_checkpoints": "off",
-    "log_lock_waits": "on",
-    "log_line_prefix": "%m [%p] %q%u@%d ",
-    "log_timezone": "UTC",
-    "timezone": "UTC",
-}
-DURABLE: Mapping[str, str] = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-FAST: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-
-HBA = """# Written by omniroute. Everybody gives a password.
-local   all          all                     scram-sha-256
-host    all          all       127.0.0.1/32  scram-sha-256
-local   replication  postgres                scram-sha-256
-host    replication  postgres  127.0.0.1/32  scram-sha-256
-"""
 
 
 class AlreadyRunning(Refusal):
@@ -276,7 +240,7 @@ class EmbeddedPostgres:
         exists = (self.data / "PG_VERSION").exists()
         if exists and not secrets_path.exists():
             raise FolderDamaged(f"{secrets_path} is missing, and without it nobody can log in", folder=str(self.folder))
-        self._passwords = _read_passwords(secrets_path)
+        self._passwords = read_passwords(secrets_path, LOGINS)
         if not exists:
             self._create_cluster(account, binaries)
         made_by = (self.data / "PG_VERSION").read_text().strip()
@@ -303,7 +267,7 @@ class EmbeddedPostgres:
         if draft.exists():
             shutil.rmtree(draft)
         draft.mkdir(mode=0o700)
-        _write_private(password, self._passwords["postgres"])
+        write_private(password, self._passwords["postgres"])
         if account.switch:
             os.chown(draft, account.uid, account.gid)
             os.chown(password, account.uid, account.gid)
@@ -368,7 +332,7 @@ class EmbeddedPostgres:
                     self._note()
                     return
                 await asyncio.sleep(POLL_S)
-            said = _tail(self.log, offset)
+            said = tail(self.log, offset)
             if loop.time() >= deadline:
                 raise ServerFailed(f"PostgreSQL was not ready after {self.start_timeout_s} s. Its log says:\n{said}")
             # Children of a killed server need a moment to notice and leave the shared memory.
@@ -394,7 +358,7 @@ class EmbeddedPostgres:
             self._port = self._port or 5432
             settings |= {"listen_addresses": "", "unix_socket_directories": str(place)}
         elif self._port is None:
-            self._port = _free_port(self._last().get("port"))
+            self._port = free_port(self._last().get("port"))
         settings["port"] = str(self._port)
         command = [str(binaries / "postgres"), "-D", str(self.data)]
         for name, value in settings.items():
@@ -422,7 +386,7 @@ class EmbeddedPostgres:
         return offset
 
     def _note(self) -> None:
-        _write_private(self.folder / "server.json", json.dumps({"pid": self.pid, "port": self._port}))
+        write_private(self.folder / "server.json", json.dumps({"pid": self.pid, "port": self._port}))
 
     def _last(self) -> dict[str, Any]:
         try:
@@ -447,42 +411,3 @@ class EmbeddedPostgres:
             if await found.fetchone() is None:
                 create_database = sql.SQL("CREATE DATABASE {} OWNER omniroute_owner")
                 await connection.execute(create_database.format(sql.Identifier(DATABASE)))
-
-
-def _read_passwords(path: Path) -> dict[str, str]:
-    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    wanted = {role: known.get(role) or secrets.token_hex(24) for role in ("postgres", *LOGINS)}
-    if wanted != known:
-        _write_private(path, json.dumps(wanted, indent=2))
-    return wanted
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Whole or not at all, readable by us only."""
-    draft = path.with_name(path.name + ".new")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-
-
-def _free_port(preferred: int | None) -> int:
-    for wanted in (preferred, 0):
-        if wanted is None:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", wanted))
-            except OSError:
-                continue
-            port: int = probe.getsockname()[1]
-            return port
-    raise ServerFailed("no free port on 127.0.0.1")
-
-
-def _tail(log: Path, offset: int, lines: int = 30) -> str:
-    with log.open("rb") as file:
-        file.seek(offset)
-        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:]) or "(nothing)"
