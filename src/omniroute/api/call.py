@@ -32,7 +32,7 @@ PREFIXES = {
     "rate": "rte",
     "role": "rol",
     "grant": "grt",
-    "provider": "idp",
+    "provider": "oip",
     "session": "ses",
 }
 """Path parameter -> prefix of the public id it takes. Account paths also take a code."""
@@ -82,6 +82,7 @@ class Call:
     key: str | None = None
     version: int | None = None
     address: str = ""
+    whole: Caller | None = None
     authorization: str | None = field(default=None, repr=False)
 
     @property
@@ -89,6 +90,12 @@ class Call:
         """Who calls. Only open addresses have no caller, and their handlers do not ask."""
         assert self.gate is not None, "this address is open to everybody"
         return self.gate
+
+    @property
+    def gated(self) -> Caller:
+        """The caller with all it holds, not narrowed to the operation's permission."""
+        assert self.whole is not None, "this address is open to everybody"
+        return self.whole
 
     @property
     def tenant_id(self) -> UUID:
@@ -117,6 +124,12 @@ class Call:
             return UUID(self.path[name])
         except ValueError as error:
             raise ids.MalformedId("expected a UUID") from error
+
+    @property
+    def read_version(self) -> int:
+        """The version that If-Match named; only operations that change a version ask."""
+        assert self.version is not None
+        return self.version
 
     def require(self, permission: Permission) -> Caller:
         """The caller, narrowed to where the permission is held.

@@ -77,12 +77,13 @@ async def _perform(services: Services, op: Operation, request: Incoming) -> Answ
     now = services.clock.now()
     authorization = headers.get(b"authorization")
     credentials = None if authorization is None else authorization.decode("latin-1")
-    caller = None
+    caller = whole = None
     if op.access is not Access.OPEN:
         caller = await authenticate(services.db, credentials, now=now, tenant=request.path.get("tenant"))
         # Another organisation and no organisation look and cost the same: nothing is looked up.
         if op.access is Access.TENANT and not caller.is_of(request.path["tenant"]):
             raise RouteNotFound()
+        whole = caller
         if op.permission is not None:
             caller = caller.require(op.permission)
     for value in request.path.values():
@@ -107,6 +108,7 @@ async def _perform(services: Services, op: Operation, request: Incoming) -> Answ
         key=key,
         version=version,
         address=request.address,
+        whole=whole,
         authorization=credentials,
     )
     if not op.transaction:

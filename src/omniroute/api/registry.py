@@ -2,7 +2,17 @@
 
 from functools import cache
 
-from omniroute.api import health, ledger_accounts, ledger_holds, ledger_transactions
+from omniroute.api import (
+    audit,
+    branches,
+    events,
+    health,
+    keys,
+    ledger_accounts,
+    ledger_holds,
+    ledger_transactions,
+    organisations,
+)
 from omniroute.api.operations import Operation, found_in
 
 
@@ -11,7 +21,18 @@ def operations() -> tuple[Operation, ...]:
     """Every operation of the door."""
     from omniroute.api import documentation  # It shows this list, so it cannot be asked for while the list is made.
 
-    found = found_in(ledger_accounts, ledger_transactions, ledger_holds, health, documentation)
+    found = found_in(
+        organisations,
+        branches,
+        keys,
+        ledger_accounts,
+        ledger_transactions,
+        ledger_holds,
+        events,
+        audit,
+        health,
+        documentation,
+    )
     names = [op.name for op in found]
     assert len(set(names)) == len(names), "two operations share a name"
     return tuple(found)

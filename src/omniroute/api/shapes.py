@@ -85,3 +85,17 @@ def id_field(prefix: str, what: str) -> Any:
 AccountText = Annotated[
     str, Meta(min_length=1, max_length=128, description="The account: its code or its `acc_` id.", examples=["wallet:amina"])
 ]  # fmt: skip
+
+
+def shown(kind: type[U], thing: object, prefixes: dict[str, str], **given: object) -> U:
+    """A thing as an answer of this kind: fields by name, ids with their prefixes, sets in order."""
+    values: dict[str, Any] = {}
+    for name in kind.__struct_fields__:  # type: ignore[attr-defined]  # `kind` is a msgspec struct.
+        value = given[name] if name in given else getattr(thing, name)
+        if name in prefixes and isinstance(value, UUID):
+            value = ids.show(prefixes[name], value)
+        elif isinstance(value, tuple | frozenset):
+            value = [ids.show(prefixes[name], one) if isinstance(one, UUID) else str(one) for one in value]
+            value.sort()
+        values[name] = value
+    return kind(**values)
