@@ -45,6 +45,12 @@ class VerificationKey:
     key: PublicKey
     algorithm: str | None
 
+    def as_public(self) -> dict[str, object]:
+        """The JWK with its public members only."""
+        members: dict[str, object] = {**self.key.as_dict(private=False)}
+        kept = {name: members[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in members}
+        return kept | {name: v for name, v in (("kid", self.kid), ("alg", self.algorithm)) if v is not None}
+
     def fits(self, algorithm: str) -> bool:
         """Whether this key can verify that algorithm: same type, same curve, and what the owner declared."""
         if self.algorithm is not None and self.algorithm != algorithm:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
 from omniroute.infra.events import Meta, append
@@ -106,8 +106,9 @@ async def list_providers(tx: Tx) -> list[Provider]:
 
 async def _checked(tx: Tx, config: ProviderConfig, caller: Caller, loopback_allowed: bool) -> dict[str, object]:
     name = check_name(config.name)
-    issuer = urlsplit(config.issuer)
-    if issuer.scheme not in {"https", "http"} or not issuer.netloc or len(config.issuer) > 500:
+    check_name(config.issuer[:200], field="issuer")
+    issuer = _split(config.issuer)
+    if issuer is None or issuer.scheme not in {"https", "http"} or not issuer.netloc or len(config.issuer) > 500:
         raise MalformedAccess(field="issuer", expected="the issuer's address, exactly as in its tokens")
     check_name(config.audience, field="audience")
     algorithms = sorted(set(config.algorithms))
@@ -117,14 +118,14 @@ async def _checked(tx: Tx, config: ProviderConfig, caller: Caller, loopback_allo
         raise MalformedAccess(field="jwks", expected="either jwks_uri or jwks")
     if config.jwks_uri is not None:
         check_jwks_uri(config.jwks_uri, loopback_allowed=loopback_allowed)
-    jwks = None if config.jwks is None else json.dumps(config.jwks)
+    jwks = None if config.jwks is None else json.dumps(_public_only(config.jwks))
     if jwks is not None and (len(jwks) > JWKS_CHARACTERS_MAX or not read_jwks(config.jwks)):
         raise MalformedAccess(field="jwks", expected="a JWKS with at least one public signature key")
     if not 0 <= config.clock_skew_s <= CLOCK_SKEW_S_MAX:
         raise MalformedAccess(field="clock_skew_s", expected="0 to 300")
     check_name(config.role_claim, field="role_claim")
-    if len(config.role_map) > ROLE_MAP_MAX:
-        raise MalformedAccess(field="role_map", expected=f"at most {ROLE_MAP_MAX} entries")
+    if len(config.role_map) > ROLE_MAP_MAX or not all(claim.isprintable() for claim in config.role_map):
+        raise MalformedAccess(field="role_map", expected=f"at most {ROLE_MAP_MAX} printable claim values")
     roles = [await find_role(tx, role) for role in sorted(set(config.role_map.values()))]
     # Whoever can set a claim at the provider will hold these roles here.
     await check_may_give_roles(tx, [role.id for role in roles], None, caller=caller)
@@ -139,6 +140,18 @@ async def _checked(tx: Tx, config: ProviderConfig, caller: Caller, loopback_allo
         "role_map": json.dumps(dict(config.role_map)),
         "clock_skew_s": config.clock_skew_s,
     }
+
+
+def _split(address: str) -> SplitResult | None:
+    try:
+        return urlsplit(address) if address.isprintable() else None
+    except ValueError:
+        return None
+
+
+def _public_only(jwks: Mapping[str, object]) -> dict[str, list[dict[str, object]]]:
+    """What is kept of a given JWKS: its usable keys, each reduced to its public members."""
+    return {"keys": [key.as_public() for key in read_jwks(jwks)]}
 
 
 def _changed(provider: Provider) -> events.ProviderChanged:

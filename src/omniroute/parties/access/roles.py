@@ -256,8 +256,8 @@ def _checked(permissions: Collection[str], description: str) -> frozenset[str]:
     wanted = check_permissions(permissions)
     if not wanted:
         raise MalformedAccess(field="permissions", expected="at least one permission")
-    if len(description) > 500:
-        raise MalformedAccess(field="description", expected="at most 500 characters")
+    if len(description) > 500 or (description and not description.isprintable()):
+        raise MalformedAccess(field="description", expected="at most 500 printable characters, on one line")
     return frozenset(str(p) for p in wanted)
 
 

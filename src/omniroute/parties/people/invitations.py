@@ -28,7 +28,7 @@ from omniroute.parties.tenants import CreateOrganisation
 
 ROLES_MAX = 20
 BRANCHES_MAX = 200
-_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\ud800-\udfff]{1,64}@[^@\s\x00-\x1f\ud800-\udfff]{1,189}")
 
 
 def check_email(email: str) -> str:

@@ -66,7 +66,8 @@ async def _check(
     db: Database, email: str, password: str, *, source: str, passwords: Passwords, now: datetime
 ) -> tuple[UUID, str]:
     """The person, and the hash that is stored for them now."""
-    address = email.strip().lower().replace("\x00", "")
+    # What no email contains must not upset the database either.
+    address = email.strip().lower().replace("\x00", "?").encode("utf-8", "replace").decode()
     account_key, source_key = _key("account", address), _key("source", source)
     async with db.tx() as tx:
         wait_s = 0

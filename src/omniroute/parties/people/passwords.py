@@ -58,7 +58,7 @@ class Passwords:
 
     def _verify(self, password: str, stored: str) -> bool:
         try:
-            return self._hasher.verify(stored, password)
+            return self._hasher.verify(stored, password.encode("utf-8", "surrogatepass"))
         except (VerificationError, InvalidHashError):
             return False
 
@@ -84,7 +84,7 @@ def check_password(password: str, email: str) -> None:
 
     Raises: PasswordWeak.
     """
-    if not LENGTH_MIN <= len(password) <= LENGTH_MAX or "\x00" in password:
+    if not LENGTH_MIN <= len(password) <= LENGTH_MAX or not password.isprintable():
         raise PasswordWeak(length_min=LENGTH_MIN, length_max=LENGTH_MAX)
     name = email.partition("@")[0].lower()
     if password.lower() == email.lower() or (len(name) >= 6 and name in password.lower()):

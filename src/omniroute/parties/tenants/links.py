@@ -52,8 +52,8 @@ async def request_link(
     if relation not in MIRROR:
         raise MalformedTenant(field="relation", expected="parent, child or partner")
     asked = check_link_scopes(scopes)
-    if note is not None and (len(note) > 500 or "\x00" in note):
-        raise MalformedTenant(field="note", expected="at most 500 characters")
+    if note is not None and (len(note) > 500 or not note.isprintable()):
+        raise MalformedTenant(field="note", expected="at most 500 printable characters, on one line")
     own = await get_organisation(tx)
     peer_id, peer_slug = await _peer(tx, organisation)
     if peer_id == own.id:
@@ -101,7 +101,9 @@ async def _peer(tx: Tx, organisation: str) -> tuple[UUID, str]:
         if peer.status != "active":
             raise OrganisationNotFound()
         return peer_id, peer.slug
-    row = await tx.one_or_none(SQL.organisation_by_slug, slug=organisation.replace("\x00", ""))
+    row = await tx.one_or_none(
+        SQL.organisation_by_slug, slug=organisation.encode("ascii", "replace").decode().replace("\x00", "?")
+    )
     if row is None or row.status != "active":
         raise OrganisationNotFound()
     return row.tenant_id, organisation

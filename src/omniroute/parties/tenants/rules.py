@@ -186,7 +186,8 @@ def check_custom(custom: Mapping[str, Any]) -> dict[str, Any]:
     Raises: MalformedTenant.
     """
     try:
-        text = json.dumps(custom, allow_nan=False)
+        text = json.dumps(custom, allow_nan=False, ensure_ascii=False)
+        text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise MalformedTenant(field="custom", expected="a JSON object") from error
     _check(len(text) <= CUSTOM_CHARACTERS_MAX and "\\u0000" not in text, "custom",

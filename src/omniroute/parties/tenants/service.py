@@ -53,7 +53,9 @@ async def find_tenant(db: Database, text: str) -> UUID:
     if text.startswith("org_"):
         return parse("org", text)
     async with db.tx() as tx:
-        row = await tx.one_or_none(SQL.organisation_by_slug, slug=text.replace("\x00", ""))
+        row = await tx.one_or_none(
+            SQL.organisation_by_slug, slug=text.encode("ascii", "replace").decode().replace("\x00", "?")
+        )
     if row is None:
         raise OrganisationNotFound()
     found: UUID = row.tenant_id
