@@ -59,6 +59,7 @@ from omniroute.ledger.service import (
     list_holds,
     list_transactions,
     post,
+    post_alone,
     post_one,
     resolve_group,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "open_account",
     "place_hold",
     "post",
+    "post_alone",
     "post_one",
     "post_transaction",
     "resolve_group",

@@ -6,8 +6,8 @@ from typing import Protocol
 from uuid import UUID
 
 from omniroute.infra.batch import BatchLimits, GroupCommit, QueueFull
-from omniroute.infra.postgres import Database, WriteConflict
-from omniroute.ledger import store
+from omniroute.infra.postgres import Database
+from omniroute.ledger import service
 from omniroute.ledger.commands import Command
 from omniroute.ledger.errors import Busy, TenantBusy
 from omniroute.ledger.model import Outcome
@@ -65,13 +65,4 @@ class Poster:
     ) -> Sequence[Outcome]:
         tenant_id, branches = lane
         today = self._business_day(tenant_id)
-        for attempt in range(3):
-            try:
-                async with self._db.connection() as connection:
-                    # One statement is one transaction: a single round trip, and the commit with it.
-                    await connection.set_autocommit(True)
-                    return await store.post(connection, tenant_id, commands, branches=branches, today=today)
-            except WriteConflict:
-                if attempt == 2:
-                    raise
-        raise AssertionError("unreachable")
+        return await service.post_alone(self._db, tenant_id, commands, branches=branches, today=today)

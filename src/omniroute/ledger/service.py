@@ -5,7 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from omniroute.infra.events import Meta
-from omniroute.infra.postgres import Database, Tx
+from omniroute.infra.postgres import Database, Tx, WriteConflict
 from omniroute.kit.clock import Clock
 from omniroute.kit.paging import MalformedCursor, Page, check_limit, decode_cursor, encode_cursor
 from omniroute.kit.refusal import Refusal
@@ -16,6 +16,7 @@ from omniroute.ledger.model import Hold, Outcome, Posted, Refused, Transaction, 
 
 ITEMS_MAX = 10_000
 LEGS_MAX = 50_000
+CONFLICTS_MAX = 2
 
 
 def check_batch(commands: Sequence[Command]) -> None:
@@ -67,6 +68,46 @@ async def post(
     """
     check_batch(commands)
     return await store.post(tx.connection, tx.tenant, commands, branches=branches, today=today, at=at)
+
+
+async def post_alone(
+    db: Database,
+    tenant_id: UUID,
+    commands: Sequence[Command],
+    *,
+    today: date,
+    branches: Sequence[UUID] | None = None,
+    at: datetime | None = None,
+) -> list[Outcome]:
+    """Book a batch as a transaction of its own: one round trip, the commit included.
+
+    Conflicts are tried again: nothing happened. After DatabaseUnavailable the outcome is unknown, and commands with
+    keys may be sent again as they are. A batch in which a key or reference repeats is several transactions.
+
+    Raises: BatchOutOfRange, LinkedGroupBroken, DatabaseUnavailable, WriteConflict.
+    """
+    check_batch(commands)
+    for _ in range(CONFLICTS_MAX):
+        try:
+            return await _post_alone(db, tenant_id, commands, branches=branches, today=today, at=at)
+        except WriteConflict:
+            continue
+    return await _post_alone(db, tenant_id, commands, branches=branches, today=today, at=at)
+
+
+async def _post_alone(
+    db: Database,
+    tenant_id: UUID,
+    commands: Sequence[Command],
+    *,
+    today: date,
+    branches: Sequence[UUID] | None,
+    at: datetime | None,
+) -> list[Outcome]:
+    async with db.connection() as connection:
+        # One statement is one transaction: a single round trip, and the commit with it.
+        await connection.set_autocommit(True)
+        return await store.post(connection, tenant_id, commands, branches=branches, today=today, at=at)
 
 
 async def post_one(

@@ -1,0 +1,49 @@
+"""`python -m bench [part ...]`: parts are posting, http, memory; all of them when none is named."""
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import http, memory, peer, posting, report
+from bench.network import make_network
+from omniroute.infra.postgres import Database, EmbeddedPostgres, PoolLimits, migrate
+
+PARTS = ("posting", "http", "memory")
+
+
+async def main(parts: tuple[str, ...]) -> None:
+    """Measure, save, show."""
+    folder = Path(tempfile.mkdtemp(prefix="omniroute-bench-"))
+    folder.chmod(0o711)  # The server runs as a user of its own, who must be able to pass.
+    figures: list[report.Figure] = []
+    try:
+        async with EmbeddedPostgres(folder / "postgres") as server:
+            await migrate(server.url("omniroute_owner"))
+            await peer.prepare(server)
+            limits = PoolLimits(size_max=16, statement_timeout_ms=120_000)
+            db = await Database.open(server.url("omniroute_app"), role="omniroute_app", limits=limits)
+            try:
+                network = await make_network(db)
+                if "posting" in parts:
+                    figures += await posting.run(server, db, network)
+                if "http" in parts:
+                    figures += await http.run(server, network)
+                if "memory" in parts:
+                    figures += await memory.run(server, db, network)
+            finally:
+                await db.close()
+    finally:
+        shutil.rmtree(folder)
+    path = report.save(figures)
+    report.show(figures)
+    print(f"written: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+
+
+if __name__ == "__main__":
+    chosen = tuple(sys.argv[1:]) or PARTS
+    unknown = set(chosen) - set(PARTS)
+    if unknown:
+        sys.exit(f"unknown part {sorted(unknown)[0]}; there are: {', '.join(PARTS)}")
+    asyncio.run(main(chosen))

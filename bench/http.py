@@ -1,0 +1,132 @@
+"""Single postings over HTTP: authenticated, durable, each with its own Idempotency-Key, driven by wrk."""
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import httpx
+
+from bench import peer
+from bench.network import WALLETS, Network
+from bench.report import Figure, figure
+from omniroute.infra.postgres import EmbeddedPostgres
+
+SECONDS = 10
+CONNECTIONS = (64, 512)
+
+# Each wrk thread numbers its requests; the key is made of run, thread and number, so none repeats.
+SCRIPT = """
+local counter = 0
+local threads = 0
+function setup(thread) thread:set("id", threads); threads = threads + 1 end
+function init(args) run = args[1]; math.randomseed(id * 7919 + 17) end
+function request()
+  counter = counter + 1
+  local a, b = math.random(0, WALLETS - 1), math.random(0, WALLETS - 1)
+  local amount = math.random(1, 1000)
+  local money = '","amount":' .. amount .. ',"currency":"NGN"}'
+  local body = '{"value_on":"2026-03-02","legs":[{"account":"wallet:' .. a .. '","side":"debit' .. money ..
+    ',{"account":"wallet:' .. b .. '","side":"credit' .. money .. ']}'
+  return wrk.format("POST", nil, {["authorization"] = "Bearer SECRET", ["content-type"] = "application/json",
+    ["idempotency-key"] = run .. "-" .. id .. "-" .. counter}, body)
+end
+""".replace("WALLETS", str(WALLETS))
+
+
+async def run(server: EmbeddedPostgres, network: Network) -> list[Figure]:
+    """64 and 512 connections, the peer before and after."""
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        print("SKIPPED: HTTP figures need wrk (Debian package wrk)", file=sys.stderr)
+        return []
+    figures: list[Figure] = []
+    async with serving(server) as base:
+        url = f"{base.url}/v1/{network.slug}/ledger/transactions"
+        with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+            script.write(SCRIPT.replace("SECRET", network.secret))
+            script.flush()
+            await _wrk(wrk, script.name, url, 32, 3, "warm")
+            for connections in CONNECTIONS:
+                before = await peer.measure(server)
+                text = await _wrk(wrk, script.name, url, connections, SECONDS, f"c{connections}")
+                after = await peer.measure(server)
+                figures += _figures(connections, text, before, after)
+    return figures
+
+
+async def _wrk(wrk: str, script: str, url: str, connections: int, seconds: int, name: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        wrk,
+        *("-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "10s", "--latency"),
+        *("-s", script, url, "--", name),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    text = output.decode()
+    assert process.returncode == 0, text
+    assert "Non-2xx" not in text, text
+    assert "Socket errors" not in text, text
+    return text
+
+
+def _figures(connections: int, text: str, before: peer.Peer, after: peer.Peer) -> list[Figure]:
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    assert rate is not None, text
+    name = f"ledger.http.{connections}"
+    tps = (before.tps + after.tps) / 2
+    latency = (before.latency_ms + after.latency_ms) / 2
+    note = f"wrk, {connections} connections, {SECONDS} s; server, database and wrk on the same cores"
+    return [
+        figure(name, float(rate[1]), "requests/s", peer.NAME, tps, note),
+        figure(f"{name}.p50_ms", _percentile(text, "50%"), "ms", f"{peer.NAME} mean", latency, note),
+        figure(f"{name}.p99_ms", _percentile(text, "99%"), "ms", f"{peer.NAME} mean", latency, note),
+    ]
+
+
+def _percentile(text: str, which: str) -> float:
+    found = re.search(rf"^\s+{which}\s+([\d.]+)(us|ms|s)$", text, re.MULTILINE)
+    assert found is not None, text
+    return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1_000}[found[2]]
+
+
+class serving:  # noqa: N801 - used as a context manager, like a function
+    """A web process over `server`, as `omniroute serve` starts it; `url` and `pid` once it answers."""
+
+    def __init__(self, server: EmbeddedPostgres) -> None:
+        self._server = server
+        self.url = ""
+        self.pid = 0
+
+    async def __aenter__(self) -> "serving":
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("OMNIROUTE_")} | {
+            "OMNIROUTE_DATABASE_URL": self._server.url("omniroute_app"),
+            "OMNIROUTE_DATABASE_WORKER_URL": self._server.url("omniroute_worker"),
+            "OMNIROUTE_DATABASE_OWNER_URL": self._server.url("omniroute_owner"),
+            "OMNIROUTE_LOG_LEVEL": "warning",
+        }
+        with tempfile.TemporaryFile() as log:
+            command = str(Path(sys.executable).parent / "omniroute")
+            self._process = await asyncio.create_subprocess_exec(
+                command, "serve", "--port", "18231", env=environment, stdout=log, stderr=log
+            )
+            self.url = "http://127.0.0.1:18231"
+            self.pid = self._process.pid
+            async with httpx.AsyncClient() as client:
+                for _ in range(100):
+                    await asyncio.sleep(0.1)
+                    try:
+                        if (await client.get(f"{self.url}/health")).status_code == 200:
+                            return self
+                    except httpx.TransportError:
+                        continue
+            log.seek(0)
+            raise RuntimeError(log.read().decode())
+
+    async def __aexit__(self, *_: object) -> None:
+        self._process.terminate()
+        await self._process.wait()

@@ -1,0 +1,68 @@
+"""Figures: kept as JSON for machines, shown as a table for people."""
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured value beside its peer. `ratio` is value / peer_value."""
+
+    name: str
+    value: float
+    unit: str
+    peer: str
+    peer_value: float
+    ratio: float
+    note: str
+
+
+def figure(name: str, value: float, unit: str, peer: str, peer_value: float, note: str) -> Figure:
+    """A figure with its ratio."""
+    return Figure(name, round(value, 2), unit, peer, round(peer_value, 2), round(value / peer_value, 3), note)
+
+
+def hardware() -> dict[str, str | int]:
+    """What the figures were measured on."""
+    model = "unknown"
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = names[0] if names else model
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpu": model,
+        "cores": os.cpu_count() or 0,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def save(figures: list[Figure]) -> Path:
+    """Write bench/results/latest.json (the list alone) and hardware.json beside it; the path of the first."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / "latest.json"
+    path.write_text(json.dumps([asdict(f) for f in figures], indent=2) + "\n")
+    (RESULTS / "hardware.json").write_text(json.dumps(hardware(), indent=2) + "\n")
+    return path
+
+
+def show(figures: list[Figure]) -> None:
+    """The table."""
+    table = Table(title="OmniRoute benchmarks", title_justify="left")
+    for column, justify in (("name", "left"), ("value", "right"), ("unit", "left"), ("peer", "left")):
+        table.add_column(column, justify="right" if justify == "right" else "left")
+    table.add_column("peer value", justify="right")
+    table.add_column("ratio", justify="right")
+    for f in figures:
+        table.add_row(f.name, f"{f.value:,.1f}", f.unit, f.peer, f"{f.peer_value:,.1f}", f"{f.ratio:.2f}")
+    Console(width=140).print(table)
