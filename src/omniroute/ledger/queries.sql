@@ -10,6 +10,10 @@ SELECT o_code, o_facts, o_replayed, o_txn, o_value_on, o_booked_at, o_entry_item
     %(leg_from)s, %(leg_to)s, %(leg_account)s, %(leg_side)s, %(leg_amount)s, %(leg_currency)s,
     %(cond_item)s, %(cond_account)s, %(cond_kind)s, %(cond_value)s, %(at)s)
 
+-- name: enter_tenant
+-- Set the tenant for the rest of this transaction, for reads beside a posting that had no transaction of its own.
+SELECT set_config('omniroute.tenant_id', %(tenant)s::text, true)
+
 -- name: find_transactions
 -- Transactions by id.
 SELECT txn_id, kind::text, value_on, original_on, booked_at, source_id, linked_id, reference, meta

@@ -62,8 +62,11 @@ async def post(
 
 async def _transactions(connection: Connection, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Transaction]:
     params = {"tenant": tenant_id, "transactions": list(ids)}
-    rows = await (await connection.execute(SQL.find_transactions.text, params)).fetchall()
-    entries = await _entries(connection, params)
+    # Outside a transaction (group commit) no tenant is set, and row-level security would hide every row.
+    async with connection.transaction():
+        await connection.execute(SQL.enter_tenant.text, {"tenant": str(tenant_id)})
+        rows = await (await connection.execute(SQL.find_transactions.text, params)).fetchall()
+        entries = await _entries(connection, params)
     return {row.txn_id: _transaction(row, entries[row.txn_id]) for row in rows}
 
 
