@@ -432,9 +432,9 @@ async def post_batch(call: Call, tx: Tx, body: BatchIn) -> BatchOut:
     Exactly as if they came one after the other. A refused item stops only its own linked group; with `atomic` the
     first refusal refuses the whole batch.
     """
-    results: dict[int, ResultOut] = msgspec.field(default_factory=dict)
-    commands: list[ledger.Command] = msgspec.field(default_factory=list)
-    places: list[int] = msgspec.field(default_factory=list)
+    results: dict[int, ResultOut] = {}
+    commands: list[ledger.Command] = []
+    places: list[int] = []
     for place, item in enumerate(body.items):
         try:
             command = _command(call, item, 1 if body.atomic else item.linked)
