@@ -13,7 +13,9 @@ from omniroute.kit.refusal import Kind, Refusal
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {c: i for i, c in enumerate(_ALPHABET)}
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]  # Ten bits at a time: half the steps.
 _LENGTH = 26
+_SHIFTS = tuple(range(120, -1, -10))
 
 
 class MalformedId(Refusal):
@@ -42,7 +44,7 @@ def uuid7() -> UUID:
 def show(prefix: str, value: UUID) -> str:
     """The public text of an id: `show("txn", id)` is `txn_` and 26 characters."""
     number = value.int
-    return prefix + "_" + "".join([_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5)])
+    return prefix + "_" + "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def parse(prefix: str, text: str) -> UUID:
