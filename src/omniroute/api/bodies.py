@@ -32,17 +32,17 @@ _OUTSIDE_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _PATH_PART = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 
 
-def check_content_type(value: bytes | None) -> None:
-    """Accept application/json, with charset utf-8 or none.
+def check_content_type(value: bytes | None, wanted: str = "application/json") -> None:
+    """Accept this type, with charset utf-8 or none.
 
     Raises: ContentTypeUnsupported.
     """
-    if value == b"application/json":
+    if value is not None and value == wanted.encode():
         return
     essence, _, rest = (value or b"").decode("latin-1").partition(";")
     parameters = [part.strip().lower().replace('"', "") for part in rest.split(";") if part.strip()]
-    if essence.strip().lower() != "application/json" or any(part != "charset=utf-8" for part in parameters):
-        raise ContentTypeUnsupported(content_type=(value or b"").decode("latin-1")[:_SHOWN_MAX])
+    if essence.strip().lower() != wanted or any(part != "charset=utf-8" for part in parameters):
+        raise ContentTypeUnsupported(expected=wanted, content_type=(value or b"").decode("latin-1")[:_SHOWN_MAX])
 
 
 async def receive_body(receive: Receive, length: bytes | None, bytes_max: int) -> bytes:

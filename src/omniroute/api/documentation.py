@@ -14,7 +14,7 @@ import msgspec
 
 from omniroute.api.call import Call
 from omniroute.api.openapi import error_codes, openapi_document
-from omniroute.api.operations import Access, Reply, operation
+from omniroute.api.operations import FORM_TYPE, Access, Reply, operation
 
 HTML_TYPE = "text/html; charset=utf-8"
 PAGE_HEADERS = (
@@ -60,7 +60,9 @@ def curl(method: str, path: str, page: dict[str, Any]) -> str:
     for media_type, media in body.items():
         if "example" in media:
             lines.append(f"  -H 'Content-Type: {media_type}'")
-            lines.append(f"  -d '{json.dumps(media['example'], ensure_ascii=False)}'")
+            form = "&".join(f"{name}={text}" for name, text in media["example"].items())
+            text = form if media_type == FORM_TYPE else json.dumps(media["example"], ensure_ascii=False)
+            lines.append(f"  -d '{text}'")
     target = address + ("?" + "&".join(query) if query else "")
     verb = "" if method == "GET" else f"-X {method} "
     return " \\\n".join([f'curl -s {verb}"$OMNIROUTE_URL{target}"', *lines])

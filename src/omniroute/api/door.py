@@ -6,7 +6,7 @@ path, query and header form (400, 428), content type and size (415, 413), body (
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -30,7 +30,7 @@ from omniroute.api.errors import (
     VersionRequired,
     VersionStale,
 )
-from omniroute.api.operations import JSON_TYPE, Access, Operation, Reply
+from omniroute.api.operations import FORM_TYPE, JSON_TYPE, Access, Operation, Reply
 from omniroute.api.problems import Answer, problem
 from omniroute.infra import idempotency
 from omniroute.infra.postgres import DatabaseUnavailable, Tx, WriteConflict
@@ -251,7 +251,22 @@ def read_query(op: Operation, raw: bytes) -> msgspec.Struct | None:
     """
     if not raw and op.query is None:
         return None
-    allowed = () if op.query is None else op.query.__struct_encode_fields__
+    given = read_pairs(raw, () if op.query is None else op.query.__struct_encode_fields__)
+    if op.query is None:
+        return None
+    try:
+        return msgspec.convert(given, op.query, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).rpartition(" - at `")
+        parameter = bodies.pointer(path.removesuffix("`")).removeprefix("/")
+        raise InvalidParameter(bodies.shown(message or str(error)), parameter=parameter) from error
+
+
+def read_pairs(raw: bytes, allowed: Sequence[str]) -> dict[str, str]:
+    """`name=text&...` as a mapping, with nothing unknown and nothing twice.
+
+    Raises: MalformedText, UnknownParameter, RepeatedParameter.
+    """
     given: dict[str, str] = {}
     for pair in raw.split(b"&"):
         if not pair:
@@ -262,14 +277,7 @@ def read_query(op: Operation, raw: bytes) -> msgspec.Struct | None:
         if name in given:
             raise RepeatedParameter(parameter=name)
         given[name] = text
-    if op.query is None:
-        return None
-    try:
-        return msgspec.convert(given, op.query, strict=False)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).rpartition(" - at `")
-        parameter = bodies.pointer(path.removesuffix("`")).removeprefix("/")
-        raise InvalidParameter(bodies.shown(message or str(error)), parameter=parameter) from error
+    return given
 
 
 def _unquote(part: bytes) -> str:
@@ -290,12 +298,16 @@ async def read_body(services: Services, op: Operation, request: Incoming) -> obj
     bytes_max = limits.bulk_bytes_max if op.bulk else limits.body_bytes_max
     length = request.headers.get(b"content-length")
     content_type = request.headers.get(b"content-type")
+    wanted = FORM_TYPE if op.form else JSON_TYPE
     if content_type is not None or (length not in (None, b"0")):
-        bodies.check_content_type(content_type)
+        bodies.check_content_type(content_type, wanted)
     raw = await bodies.receive_body(request.receive, length, bytes_max)
     if not raw and content_type is None:
         return {}
-    bodies.check_content_type(content_type)
+    bodies.check_content_type(content_type, wanted)
+    if op.form:
+        assert op.body is not None
+        return read_pairs(raw, op.body.__struct_encode_fields__)
     if len(raw) > 64 * 1024:
         return await asyncio.to_thread(bodies.decode, raw)  # Keep the loop free for others.
     return bodies.decode(raw)

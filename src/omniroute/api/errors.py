@@ -88,7 +88,7 @@ class BodyTooLarge(Refusal):
 
 
 class ContentTypeUnsupported(Refusal):
-    """Bodies are read as application/json in UTF-8; say so in Content-Type."""
+    """The body is not of the type that is read here, in UTF-8; `expected` says which Content-Type to send."""
 
     code = "api.content_type_unsupported"
     kind = Kind.UNSUPPORTED

@@ -14,7 +14,7 @@ import msgspec
 from omniroute import __version__
 from omniroute.api import errors, registry
 from omniroute.api.call import PREFIXES
-from omniroute.api.operations import CSV_TYPE, JSON_TYPE, Access, Operation
+from omniroute.api.operations import CSV_TYPE, FORM_TYPE, JSON_TYPE, Access, Operation
 from omniroute.api.problems import INTERNAL, METHOD_NOT_ALLOWED, PROBLEM_TYPE, STATUS, problem
 from omniroute.infra.idempotency import KeyInFlight, KeyReused
 from omniroute.kit.currency import UnknownCurrency
@@ -156,8 +156,10 @@ def refusals_of(op: Operation) -> list[type[Refusal]]:
     if op.changes_version:
         found += [errors.VersionRequired, errors.MalformedVersion, errors.VersionStale]
     if op.body is not None:
-        found += [errors.ContentTypeUnsupported, errors.BodyTooLarge, errors.MalformedJson, errors.FractionalNumber]
-        found += [errors.DuplicateMember, errors.TooDeep, errors.InvalidField, UnknownCurrency]
+        found += [errors.ContentTypeUnsupported, errors.BodyTooLarge, errors.InvalidField]
+        if not op.form:
+            found += [errors.MalformedJson, errors.FractionalNumber, errors.DuplicateMember, errors.TooDeep]
+            found.append(UnknownCurrency)
     found += [Refusal.by_code[code] for code in op.refusals]
     if op.transaction or op.access is not Access.OPEN or op.kept_by_door:
         found.append(errors.Unavailable)
@@ -181,7 +183,10 @@ def _operation(op: Operation, by_kind: dict[str, Any], components: dict[str, Any
         if op.example is not None:
             media["example"] = op.example
         schema = components[op.body.__name__]
-        page["requestBody"] = {"required": bool(schema.get("required")), "content": {JSON_TYPE: media}}
+        page["requestBody"] = {
+            "required": bool(schema.get("required")),
+            "content": {FORM_TYPE if op.form else JSON_TYPE: media},
+        }
     return page
 
 

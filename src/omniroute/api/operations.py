@@ -21,6 +21,7 @@ from omniroute.parties.access import Permission
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Handler = Callable[..., Awaitable[Any]]
 JSON_TYPE = "application/json"
+FORM_TYPE = "application/x-www-form-urlencoded"
 CSV_TYPE = "text/csv; charset=utf-8"
 
 
@@ -69,6 +70,7 @@ class Operation:
     hot: bool = False
     transaction: bool = True
     csv: bool = False
+    form: bool = False
     media_type: str = JSON_TYPE
     statuses: tuple[int, ...] = ()
     refusals: tuple[str, ...] = ()

@@ -11,7 +11,9 @@ from omniroute.api import (
     ledger_accounts,
     ledger_holds,
     ledger_transactions,
+    oauth,
     organisations,
+    people,
 )
 from omniroute.api.operations import Operation, found_in
 
@@ -24,7 +26,9 @@ def operations() -> tuple[Operation, ...]:
     found = found_in(
         organisations,
         branches,
+        people,
         keys,
+        oauth,
         ledger_accounts,
         ledger_transactions,
         ledger_holds,
