@@ -16,6 +16,7 @@ from omniroute.app.cli_documents import docs, openapi
 from omniroute.app.cli_ledger import ledger
 from omniroute.app.console import JsonOption
 from omniroute.app.credentials import first_credential
+from omniroute.app.demo import demo
 from omniroute.app.places import with_database
 from omniroute.app.settings import Settings, load_settings
 from omniroute.infra import postgres
@@ -32,6 +33,7 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(audit, name="audit")
 app.add_typer(docs, name="docs")
 app.command("openapi")(openapi)
+app.command("demo")(demo)
 
 PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
 HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]

@@ -45,3 +45,11 @@ SELECT (SELECT max(xid) FROM event_log) AS logged,
 -- name: time_zones
 -- The time zone of every organisation; the worker reads over all tenants.
 SELECT tenant_id, time_zone FROM organisation;
+
+-- name: turnover_of_organisation
+-- Transactions of one organisation, and what was posted on each side; entries are counted one by one.
+SELECT (SELECT count(*) FROM ledger_txn WHERE tenant_id = %(tenant)s) AS transactions,
+       coalesce(sum(amount_minor) FILTER (WHERE side = 'd'), 0)::numeric AS debits,
+       coalesce(sum(amount_minor) FILTER (WHERE side = 'c'), 0)::numeric AS credits
+  FROM ledger_entry
+ WHERE tenant_id = %(tenant)s AND layer = 'p';

@@ -1,0 +1,354 @@
+"""`omniroute demo`: a network posts a file over HTTP while its database is killed, and the books balance."""
+
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from omniroute.app import console
+from omniroute.app.console import JsonOption
+from omniroute.app.demo_client import Connection, answers
+from omniroute.app.demo_network import BRANCHES, CURRENCY, chart, opening, read_transfers, wallets, write_transfers
+from omniroute.app.demo_run import CLIENTS, Sheet, crash, post_all
+from omniroute.app.places import postgres_folder, with_server
+from omniroute.app.settings import PREFIX, Settings
+from omniroute.app.wiring import app_database, worker_database
+from omniroute.infra import postgres
+from omniroute.infra.events import Meta
+from omniroute.infra.postgres import EmbeddedPostgres, load
+from omniroute.kit import ids
+from omniroute.kit.clock import SystemClock
+from omniroute.kit.currency import exponent
+from omniroute.kit.money import decimal_text
+from omniroute.kit.refusal import Fault, Kind, Refusal
+from omniroute.parties import people, tenants
+
+SQL = load("omniroute.app")
+SLUG = "kano-foods"
+EMAIL = "owner@kano-foods.example"
+HOST = "127.0.0.1"
+START_S = 60
+STOP_S = 20
+
+
+class FolderNotEmpty(Refusal):
+    """The folder for the demonstration must be new or empty; nothing in it was touched."""
+
+    code = "app.demo_folder_not_empty"
+    kind = Kind.CONFLICT
+
+
+class ServeFailed(Fault):
+    """The HTTP server did not start, or ended before it was told to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the demonstration shows at its end. `wrong` is empty when the books balance."""
+
+    transfers: int
+    accepted: int
+    refused: int
+    replayed: int
+    retries: int
+    kills: int
+    set_up_s: int
+    posting_s: int
+    rate_per_s: int
+    transactions: int
+    debits_minor: int
+    credits_minor: int
+    wrong: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """The organisation that posts."""
+
+    organisation: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Where people watch: a line a step, and a bar."""
+
+    say: Callable[[str], None]
+    bar: Callable[[str, int], None]
+    advanced: Callable[[int], None]
+
+
+def demo(
+    transfers: Annotated[int, typer.Option(min=100, help="Transfers in the file.")] = 100_000,
+    kills: Annotated[int, typer.Option(min=0, max=20, help="How often the database is killed with -9.")] = 2,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="An empty folder, kept afterwards; else a temporary one.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Post a file of transfers over HTTP while the database is killed, then check the books.
+
+    Exit code 1 says that they are wrong.
+    """
+    with console.reporting(), _folder(data_dir) as folder, _screen(quiet=as_json) as screen:
+        figures = _run(_demo(folder, transfers, kills, screen))
+    if as_json:
+        console.show_json(asdict(figures))
+    else:
+        _show(figures)
+    raise typer.Exit(console.PROBLEMS if figures.wrong else console.OK)
+
+
+async def _demo(folder: Path, count: int, kills: int, screen: Screen) -> Figures:
+    started = time.monotonic()
+    settings = Settings(data_dir=str(folder), http_host=HOST, http_port=_free_port())
+    file = folder / "transfers.csv"
+    write_transfers(file, count)
+    sheet = Sheet(read_transfers(file))
+    screen.say(f"{count:,} transfers between {len(wallets())} wallets written to {file}")
+    async with EmbeddedPostgres(postgres_folder(settings)) as server:
+        settings = with_server(settings, server)
+        await postgres.migrate(settings.database_owner_url)
+        screen.say("PostgreSQL runs, durable, and is migrated")
+        async with _serving(settings, folder / "serve.log"):
+            url = f"http://{HOST}:{settings.http_port}"
+            screen.say(f"the HTTP server listens on {url}")
+            enrolled = await _enrol(settings, screen)
+            ready = time.monotonic()
+            screen.bar(f"posting, {CLIENTS} clients", count)
+            async with asyncio.TaskGroup() as group:
+                crashing = group.create_task(crash(sheet, server, kills, said=screen.say))
+                await post_all(
+                    sheet,
+                    host=HOST,
+                    port=settings.http_port,
+                    secret=enrolled.secret,
+                    path=f"/v1/{SLUG}/ledger/transactions",
+                    advanced=lambda sheet: screen.advanced(sheet.done),
+                )
+                await crashing
+            posted = time.monotonic()
+        screen.say("checking the books")
+        return await _figures(settings, enrolled, sheet, set_up_s=ready - started, posting_s=posted - ready)
+
+
+async def _enrol(settings: Settings, screen: Screen) -> Enrolled:
+    """Open the organisation over HTTP: owner, branches, accounts, an API key, and money in every wallet."""
+    clock = SystemClock()
+    async with app_database(settings) as db:
+        platform = await tenants.bootstrap_platform(db, now=clock.now())
+        assert platform is not None, "the database is new"
+        async with Connection(HOST, settings.http_port, platform.secret.text) as host:
+            opened = await host.create(
+                "/v1/organisations",
+                {
+                    "slug": SLUG,
+                    "name": "Kano Foods",
+                    "country": "NG",
+                    "currency": CURRENCY,
+                    "time_zone": "Africa/Lagos",
+                    "owner_email": EMAIL,
+                },
+                key="open-organisation",
+            )
+        password, meta = secrets.token_urlsafe(16), Meta(channel="cli")
+        accepted = people.AcceptInvitation(opened["invitation_token"], password, "Owner")
+        await people.accept_invitation(db, accepted, source=HOST, now=clock.now(), meta=meta)
+        login = people.Login(EMAIL, password, HOST, SLUG)
+        inside = await people.login(db, login, now=clock.now(), meta=meta)
+    base = f"/v1/{SLUG}"
+    async with Connection(HOST, settings.http_port, inside.session.token.text) as owner:
+        branch_ids: dict[str, str] = {}
+        for code, name, region in BRANCHES:
+            body = {"code": code, "name": name, "region": region}
+            branch_ids[code] = (await owner.create(f"{base}/branches", body, key=f"branch-{code}"))["id"]
+        issued = await owner.create(
+            f"{base}/keys",
+            {"name": "demo", "permissions": ["ledger.read", "ledger.post", "ledger.accounts.write"]},
+            key="key",
+        )
+    enrolled = Enrolled(opened["organisation"]["id"], issued["secret"])
+    accounts = chart(branch_ids)
+    async with Connection(HOST, settings.http_port, enrolled.secret) as till:
+        for account in accounts:
+            await till.create(f"{base}/ledger/accounts", account, key=f"account-{account['code']}")
+        await till.create(f"{base}/ledger/batches", opening(), key="opening")
+    screen.say(f"{SLUG} has {len(BRANCHES)} branches, {len(accounts)} accounts, an API key, and money in its wallets")
+    return enrolled
+
+
+async def _figures(
+    settings: Settings, enrolled: Enrolled, sheet: Sheet, *, set_up_s: float, posting_s: float
+) -> Figures:
+    tenant_id = ids.parse("org", enrolled.organisation)
+    wrong = sheet.wrong
+    async with worker_database(settings) as db, db.tx(tenant_id, readonly=True) as tx:
+        books = await tx.one(SQL.turnover_of_organisation, tenant=tenant_id)
+    transactions = books.transactions - len(wallets())
+    if transactions != sheet.accepted:
+        wrong.append(f"{sheet.accepted:,} transfers were accepted, but the ledger has {transactions:,}")
+    if books.debits != books.credits:
+        wrong.append(f"debits are {books.debits:,}, credits {books.credits:,}")
+    meant = sum(transfer.is_overspent for transfer in sheet.transfers)
+    if sheet.refused != meant:
+        wrong.append(f"{sheet.refused:,} transfers were refused, {meant:,} were meant to be")
+    return Figures(
+        transfers=len(sheet.transfers),
+        accepted=sheet.accepted,
+        refused=sheet.refused,
+        replayed=sheet.replayed,
+        retries=sheet.retries,
+        kills=sheet.kills,
+        set_up_s=round(set_up_s),
+        posting_s=round(posting_s),
+        rate_per_s=round(len(sheet.transfers) / posting_s),
+        transactions=transactions,
+        debits_minor=int(books.debits),
+        credits_minor=int(books.credits),
+        wrong=tuple(wrong),
+    )
+
+
+def _show(figures: Figures) -> None:
+    def money(amount_minor: int) -> str:
+        return f"{CURRENCY} {decimal_text(amount_minor, exponent(CURRENCY))}"
+
+    lines: list[tuple[str, object]] = [
+        ("transfers in the file", figures.transfers),
+        ("accepted", figures.accepted),
+        ("refused, as they should be (insufficient funds)", figures.refused),
+        ("sent again, answered from memory", figures.replayed),
+        ("requests repeated because the database was down", figures.retries),
+        ("database killed with -9", figures.kills),
+        ("set-up", f"{figures.set_up_s} s"),
+        ("posting, with recovery", f"{figures.posting_s} s, {figures.rate_per_s:,} transfers a second"),
+        ("transfers in the ledger", figures.transactions),
+        ("trial balance, debits", money(figures.debits_minor)),
+        ("trial balance, credits", money(figures.credits_minor)),
+    ]
+    console.show_table([{"figure": name, "value": _number(value)} for name, value in lines])
+    for one in figures.wrong[:20]:
+        console.say(f"wrong: {one}")
+    console.say("books balance: " + ("ok" if not figures.wrong else f"NO, {len(figures.wrong)} things are wrong"))
+
+
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+# -- what it starts, it stops -----------------------------------------------------------------------------------------
+
+
+def _run(main: Any) -> Figures:
+    """Run to the end; Ctrl-C and SIGTERM undo what was started first."""
+
+    async def stoppable() -> Figures:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        figures: Figures = await main
+        return figures
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            return runner.run(stoppable())
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+
+@contextmanager
+def _folder(wanted: Path | None) -> Iterator[Path]:
+    if wanted is not None:
+        if wanted.exists() and any(wanted.iterdir()):
+            raise FolderNotEmpty(folder=str(wanted))
+        wanted.mkdir(parents=True, exist_ok=True)
+        yield wanted.absolute()
+        return
+    folder = Path(tempfile.mkdtemp(prefix="omniroute-demo-"))
+    folder.chmod(0o711)  # The server's own user passes through, when we are root.
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _screen(*, quiet: bool) -> Iterator[Screen]:
+    columns = (TextColumn("{task.description}"), BarColumn(None), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console.out, disable=quiet) as progress:
+        tasks: list[TaskID] = []
+
+        def advanced(done: int) -> None:
+            if done % 50 == 0 or done == progress.tasks[0].total:
+                progress.update(tasks[0], completed=done)
+
+        yield Screen(
+            say=lambda text: None if quiet else progress.console.print(text, highlight=False),
+            bar=lambda text, total: tasks.append(progress.add_task(text, total=total)),
+            advanced=advanced,
+        )
+
+
+@asynccontextmanager
+async def _serving(settings: Settings, said: Path) -> AsyncIterator[None]:
+    """`omniroute serve` in a process of its own, for as long as this block.
+
+    Raises: ServeFailed.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    for name in ("database_url", "database_owner_url", "database_worker_url", "data_dir", "http_host", "http_port"):
+        environment[PREFIX + name.upper()] = str(getattr(settings, name))
+    with said.open("wb") as log:
+        process = subprocess.Popen(  # noqa: ASYNC220 - our own program, no shell; starting it blocks for a moment
+            [sys.executable, "-m", "omniroute.app.cli", "serve"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # A Ctrl-C is for us; we stop the server in order.
+        )
+    try:
+        for _ in range(START_S * 20):
+            if process.poll() is not None:
+                break
+            if await answers(HOST, settings.http_port, "/readiness"):
+                break
+            await asyncio.sleep(0.05)
+        if process.poll() is not None or not await answers(HOST, settings.http_port, "/readiness"):
+            raise ServeFailed(f"omniroute serve did not start:\n{_end_of(said)}")
+        yield
+        if process.poll() is not None:
+            raise ServeFailed(f"omniroute serve ended by itself:\n{_end_of(said)}")
+    finally:
+        process.terminate()
+        try:
+            await asyncio.to_thread(process.wait, STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+    return port
