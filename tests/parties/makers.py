@@ -1,10 +1,11 @@
 """Makers of tenants, people and callers; and the whole state of their tables, to compare."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -53,9 +54,9 @@ class Org:
                 meta=META,
             )
 
-    async def key(self, *permissions: Permission, caller: Caller | None = None, **wanted: object) -> IssuedKey:
+    async def key(self, *permissions: Permission, caller: Caller | None = None, **wanted: Any) -> IssuedKey:
         """An API key of this tenant."""
-        command = replace(CreateKey("key", permissions or (Permission.LEDGER_READ,)), **wanted)  # type: ignore[arg-type]
+        command = replace(CreateKey("key", permissions or (Permission.LEDGER_READ,)), **wanted)
         async with self.db.tx(self.id) as tx:
             return await access.create_key(tx, command, caller=caller or self.owner, now=NOW, meta=META)
 
@@ -79,11 +80,11 @@ class Org:
         )
 
 
-def make_caller(tenant_id: UUID, permissions: Sequence[str] | frozenset[str], **more: object) -> Caller:
+def make_caller(tenant_id: UUID, permissions: Collection[str], **more: Any) -> Caller:
     """A caller with these permissions in the whole organisation, unless told otherwise."""
     subject_id = uuid7()
     caller = Caller(tenant_id, show("usr", subject_id), subject_id, "user", frozenset(permissions))
-    return replace(caller, **more)  # type: ignore[arg-type]
+    return replace(caller, **more)
 
 
 def make_platform_caller() -> Caller:
@@ -91,7 +92,7 @@ def make_platform_caller() -> Caller:
     return make_caller(PLATFORM_ID, PLATFORM_PERMISSIONS, kind="platform")
 
 
-async def make_organisation(db: Database, **changes: object) -> Org:
+async def make_organisation(db: Database, **changes: Any) -> Org:
     """A tenant with a slug of its own."""
     slug = f"org-{secrets.token_hex(5)}"
     command = CreateOrganisation(slug, "Acme Foods", "KE", "KES", "Africa/Nairobi")
@@ -101,7 +102,7 @@ async def make_organisation(db: Database, **changes: object) -> Org:
             replace(command, **changes),
             caller=make_platform_caller(),
             now=NOW,
-            meta=META,  # type: ignore[arg-type]
+            meta=META,
         )
     return Org(db, made.id, made.slug, make_caller(made.id, BUILT_IN[OWNER][1]))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ from tests.parties.makers import (
 )
 
 
-async def invite(org: Org, email: str, *roles: str, caller: Caller | None = None, **more: object) -> IssuedInvitation:
+async def invite(org: Org, email: str, *roles: str, caller: Caller | None = None, **more: Any) -> IssuedInvitation:
     """Invite somebody with these roles."""
     role_ids = [await org.role_id(name) for name in roles or ("user",)]
     async with org.db.tx(org.id) as tx:
@@ -37,7 +38,7 @@ async def invite(org: Org, email: str, *roles: str, caller: Caller | None = None
             caller=caller or org.owner,
             now=NOW,
             meta=META,
-            **more,  # type: ignore[arg-type]
+            **more,
         )
 
 

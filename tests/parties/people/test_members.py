@@ -1,6 +1,7 @@
 """Members: suspended and removed by those who stand above, and an owner always remains."""
 
 import asyncio
+from typing import Any
 
 from omniroute.infra.postgres import Database
 from omniroute.kit.refusal import Refusal
@@ -10,7 +11,7 @@ from omniroute.parties.people import Login, Member
 from tests.parties.makers import META, NOW, PASSWORD, QUICK, Org, make_caller, make_organisation, refuses, state
 
 
-async def set_status(org: Org, member: Member, status: str, *, version: int = 1, caller: Caller | None = None) -> None:
+async def set_status(org: Org, member: Member, status: Any, *, version: int = 1, caller: Caller | None = None) -> None:
     """Change a membership."""
     async with org.db.tx(org.id) as tx:
         await people.set_member_status(
@@ -20,7 +21,7 @@ async def set_status(org: Org, member: Member, status: str, *, version: int = 1,
             version=version,
             caller=caller or org.owner,
             now=NOW,
-            meta=META,  # type: ignore[arg-type]
+            meta=META,
         )
 
 
