@@ -15,14 +15,15 @@
 -- Arrays are 1-based. Items i = 1..n; the legs of item i are p_leg_*[p_leg_from[i] .. p_leg_to[i]].
 --   p_kind     p posting, h hold, c capture, v void, x expiry, r reversal
 --   p_accounts every account that legs and conditions name, once, sorted; they refer to it by index
---   p_sources  holds and transactions that items resolve or reverse, and those made here that later items refer to
---   p_source   item -> index into p_sources (0: none); on p and h: what this item makes
+--   p_sources  holds and transactions that items resolve or reverse
+--   p_source   item -> index into p_sources (0: none)
 --   p_linked   items of one linked group share a number > 0 and stand together (0: alone)
 --   p_amount   capture and reversal of a two-legged source: how much (NULL: all that is left)
 --   p_final    capture: release what it leaves
 --   p_late     a value date in a closed period moves to the next open one, the original date is kept
 --   p_soft     the caller may post into soft-closed periods
 --   p_cond_*   conditions on items: kind a (available >= value) or v (version = value)
+--   Arrays of what few items have (references, metadata, conditions ...) may be NULL when no item has any.
 --   p_at       the instant to book at; NULL: the clock, read after the locks are held
 CREATE FUNCTION ledger_post(
     p_tenant uuid, p_branches uuid[], p_accounts uuid[], p_sources uuid[],
@@ -67,7 +68,7 @@ DECLARE
     a_floor bigint[]; a_ceiling bigint[]; a_version bigint[]; a_version_was bigint[];
     pd bigint[]; pc bigint[]; hd bigint[]; hc bigint[];
     -- sources: kind h hold, t transaction; state 0 absent, 1 open, 2 resolved, 3 not of a kind that can be reversed
-    s_kind "char"[]; s_state integer[]; s_expires timestamptz[]; s_from integer[]; s_to integer[]; s_new boolean[];
+    s_kind "char"[]; s_state integer[]; s_expires timestamptz[]; s_from integer[]; s_to integer[];
     s_touched boolean[];
     nl integer := 0;
     sl_source integer[]; sl_leg integer[]; sl_account integer[]; sl_side integer[]; sl_amount bigint[]; sl_left bigint[];
@@ -196,7 +197,7 @@ BEGIN
         s_state := array_fill(0, ARRAY[cardinality(p_sources)]);
         s_expires := array_fill(NULL::timestamptz, ARRAY[cardinality(p_sources)]);
         s_from := s_state; s_to := array_fill(-1, ARRAY[cardinality(p_sources)]);
-        s_new := array_fill(false, ARRAY[cardinality(p_sources)]); s_touched := s_new;
+        s_touched := array_fill(false, ARRAY[cardinality(p_sources)]);
         FOR rec IN
             SELECT q.ix, x.kind, h.status, h.expires_at FROM unnest(p_sources) WITH ORDINALITY q(id, ix)
               JOIN ledger_txn x ON x.tenant_id = p_tenant AND x.txn_id = ANY (p_sources) AND x.txn_id = q.id
@@ -451,20 +452,10 @@ BEGIN
                 END IF;
             END LOOP;
 
-            -- Sources: what is used up is resolved; what this item makes can be resolved by later items.
+            -- A hold of which nothing is left is resolved.
             IF s > 0 THEN
                 s_touched[s] := true;
-                IF v_kind = 'p' OR v_kind = 'h' THEN
-                    s_kind[s] := CASE v_kind WHEN 'h' THEN 'h' ELSE 't' END;
-                    s_state[s] := 1; s_new[s] := true; s_expires[s] := p_expires[i];
-                    s_from[s] := nl + 1;
-                    FOR k IN e0 + 1..e1 LOOP
-                        nl := nl + 1;
-                        sl_source[nl] := s; sl_leg[nl] := e_leg[k]; sl_account[nl] := e_account[k]; sl_side[nl] := e_side[k];
-                        sl_amount[nl] := e_amount[k]; sl_left[nl] := e_amount[k]; sl_taken[nl] := 0; sl_released[nl] := 0;
-                    END LOOP;
-                    s_to[s] := nl;
-                ELSIF s_kind[s] = 'h' THEN
+                IF s_kind[s] = 'h' THEN
                     v_left := 0;
                     FOR l IN s_from[s]..s_to[s] LOOP v_left := greatest(v_left, sl_left[l]); END LOOP;
                     IF v_left = 0 THEN s_state[s] := 2; END IF;
@@ -481,7 +472,6 @@ BEGIN
                         IF NOT o_replayed[j] THEN
                             o_code[j] := 'ledger.linked_refused';
                             o_facts[j] := jsonb_build_object('item', i - g_first, 'code', v_code);
-                            IF p_source[j] > 0 AND p_kind[j] IN ('p', 'h') THEN s_state[p_source[j]] := 0; s_new[p_source[j]] := false; END IF;
                         END IF;
                     END LOOP;
                     g_refused := true;

@@ -105,6 +105,7 @@ def encode(
         source.append(0 if command.source_id is None else sources.setdefault(command.source_id, len(sources) + 1))
         if command.linked and command.linked not in linked_ids:
             linked_ids[command.linked] = uuid7()
+    resolving = bool(sources)
     params: dict[str, Any] = {
         "tenant": tenant_id,
         "branches": None if branches is None else UuidArray.of(list(branches)),
@@ -114,36 +115,41 @@ def encode(
         "kind": CharArray.of([c.kind.value for c in commands]),
         "claim": UuidArray.of([None if c.key is None else claim_id("k", c.key) for c in commands]),
         "hash": UuidArray.of([None if c.key is None else c.body_hash for c in commands]),
-        "reference": TextArray.of([c.reference for c in commands]),
-        "ref_claim": UuidArray.of([None if c.reference is None else claim_id("r", c.reference) for c in commands]),
+        "reference": _some(TextArray, [c.reference for c in commands]),
+        "ref_claim": _some(UuidArray, [None if c.reference is None else claim_id("r", c.reference) for c in commands]),
         "value_on": DateArray.of([c.value_on or today for c in commands]),
         "late": BoolArray.of([c.late for c in commands]),
         "soft": BoolArray.of([c.may_soft for c in commands]),
         "linked": Int4Array.of([c.linked for c in commands]),
-        "linked_id": UuidArray.of([linked_ids.get(c.linked) for c in commands]),
+        "linked_id": _some(UuidArray, [linked_ids.get(c.linked) for c in commands]),
         "source": Int4Array.of(source),
-        "expires": TimestampArray.of([c.expires_at for c in commands]),
-        "group": UuidArray.of([c.group_id for c in commands]),
-        "final": BoolArray.of([c.final for c in commands]),
-        "amount": Int8Array.of_nullable([c.amount_minor for c in commands]),
-        "meta": JsonbArray.of([c.metadata_json for c in commands]),
-        "correlation": UuidArray.of([c.meta.correlation_id for c in commands]),
-        "causation": UuidArray.of([c.meta.causation_id for c in commands]),
-        "actor": TextArray.of([c.meta.actor for c in commands]),
-        "channel": TextArray.of([c.meta.channel for c in commands]),
+        "expires": _some(TimestampArray, [c.expires_at for c in commands]),
+        "group": _some(UuidArray, [c.group_id for c in commands]),
+        "final": BoolArray.of([c.final for c in commands]) if resolving else None,
+        "amount": Int8Array.of_nullable([c.amount_minor for c in commands]) if resolving else None,
+        "meta": _some(JsonbArray, [c.metadata_json for c in commands]),
+        "correlation": _some(UuidArray, [c.meta.correlation_id for c in commands]),
+        "causation": _some(UuidArray, [c.meta.causation_id for c in commands]),
+        "actor": _some(TextArray, [c.meta.actor for c in commands]),
+        "channel": _some(TextArray, [c.meta.channel for c in commands]),
         "leg_from": Int4Array.of(leg_from),
         "leg_to": Int4Array.of(leg_to),
         "leg_account": Int4Array.of(leg_account),
         "leg_side": Int4Array.of(leg_side),
         "leg_amount": Int8Array.of(leg_amount),
         "leg_currency": TextArray.of(leg_currency),
-        "cond_item": Int4Array.of([c[0] for c in cond]),
-        "cond_account": Int4Array.of([c[1] for c in cond]),
-        "cond_kind": CharArray.of([c[2] for c in cond]),
-        "cond_value": Int8Array.of([c[3] for c in cond]),
+        "cond_item": Int4Array.of([c[0] for c in cond]) if cond else None,
+        "cond_account": Int4Array.of([c[1] for c in cond]) if cond else None,
+        "cond_kind": CharArray.of([c[2] for c in cond]) if cond else None,
+        "cond_value": Int8Array.of([c[3] for c in cond]) if cond else None,
         "at": at,
     }
     return Call(commands, ids, linked_ids, today, params)
+
+
+def _some(kind: Any, values: list[Any]) -> Any:
+    """The array, or NULL when it would hold nothing but NULLs: the function then need not unpack it."""
+    return None if values.count(None) == len(values) else kind.of(values)
 
 
 def _numbered(commands: Sequence[Command]) -> dict[UUID, int]:
