@@ -30,6 +30,7 @@ from omniroute.ledger.commands import (
     reverse_transaction,
     void_hold,
 )
+from omniroute.ledger.errors import AccountNotFound, UnknownTransaction
 from omniroute.ledger.model import (
     Account,
     AccountStatus,
@@ -66,6 +67,7 @@ from omniroute.ledger.service import (
 
 __all__ = [
     "Account",
+    "AccountNotFound",
     "AccountStatus",
     "AccountType",
     "Balance",
@@ -84,6 +86,7 @@ __all__ = [
     "Side",
     "Transaction",
     "TxnKind",
+    "UnknownTransaction",
     "account_id",
     "capture_hold",
     "describe_account",
