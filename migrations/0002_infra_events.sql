@@ -51,8 +51,11 @@ CREATE INDEX event_log_tenant_xid ON event_log (tenant_id, xid, seq);
 CREATE INDEX event_log_subject ON event_log (tenant_id, subject, seq) WHERE data IS NOT NULL;
 
 ALTER TABLE event_log ENABLE ROW LEVEL SECURITY;
-CREATE POLICY event_log_tenant ON event_log TO omniroute_app, omniroute_worker
-    USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());
+-- The log is the whole organisation's: who works for some branches writes to it and reads none of it.
+CREATE POLICY event_log_tenant ON event_log FOR SELECT TO omniroute_app, omniroute_worker
+    USING (tenant_id = current_tenant() AND current_branches() IS NULL);
+CREATE POLICY event_log_append ON event_log FOR INSERT TO omniroute_app, omniroute_worker
+    WITH CHECK (tenant_id = current_tenant());
 -- Nobody writes under another transaction's id, else an event could be slipped into what readers have passed.
 CREATE POLICY event_log_own_xid ON event_log AS RESTRICTIVE FOR INSERT TO omniroute_app, omniroute_worker
     WITH CHECK (xid = event_xid());
@@ -239,7 +242,7 @@ CREATE INDEX audit_block_until ON audit_block (until_top);
 CREATE INDEX audit_block_window ON audit_block (tenant_id, until_top);
 ALTER TABLE audit_block ENABLE ROW LEVEL SECURITY;
 CREATE POLICY audit_block_tenant ON audit_block TO omniroute_app, omniroute_worker
-    USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());
+    USING (tenant_id = current_tenant() AND current_branches() IS NULL) WITH CHECK (tenant_id = current_tenant());
 CREATE POLICY audit_block_worker ON audit_block FOR SELECT TO omniroute_worker USING (true);
 GRANT SELECT ON audit_block TO omniroute_app, omniroute_worker;
 CREATE TRIGGER audit_block_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_block
@@ -257,7 +260,7 @@ CREATE TABLE audit_retired (
 );
 ALTER TABLE audit_retired ENABLE ROW LEVEL SECURITY;
 CREATE POLICY audit_retired_tenant ON audit_retired TO omniroute_app, omniroute_worker
-    USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());
+    USING (tenant_id = current_tenant() AND current_branches() IS NULL) WITH CHECK (tenant_id = current_tenant());
 CREATE POLICY audit_retired_worker ON audit_retired FOR SELECT TO omniroute_worker USING (true);
 GRANT SELECT ON audit_retired TO omniroute_app, omniroute_worker;
 CREATE TRIGGER audit_retired_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_retired

@@ -203,3 +203,6 @@ async def test_a_branch_sees_nothing_that_only_others_touched(app_db: Database, 
         assert await ledger.find_balances(tx, [ledger.account_id(ours.tenant_id, "south")]) == {}
         with pytest.raises(ledger.UnknownTransaction):
             await ledger.find_transaction(tx, ours.posting)
+        for table in ("event_log", "audit_block", "ledger_entry", "ledger_claim", "ledger_delta"):
+            query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
+            assert await (await tx.connection.execute(query)).fetchone() == (0,), table
