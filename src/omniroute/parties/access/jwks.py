@@ -82,6 +82,8 @@ def _read_key(item: dict[str, Any]) -> VerificationKey | None:
     kind = kinds.get(str(item.get("kty")))
     if kind is None:
         return None
+    if kind is RSAKey and len(str(item.get("n"))) * 6 < RSA_BITS_MIN:  # Base 64: six bits a character.
+        return None
     try:
         key = kind.import_key(item)
         if isinstance(key, RSAKey) and key.public_key.key_size < RSA_BITS_MIN:

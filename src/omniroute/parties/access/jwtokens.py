@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from joserfc import jws
+from joserfc._rfc7515.model import JWSAlgModel
 from joserfc.errors import JoseError
 
 from omniroute.parties.access.errors import CredentialsExpired, CredentialsMalformed, CredentialsUnknown
@@ -72,6 +73,18 @@ def _object(part: str) -> dict[str, Any]:
     return value
 
 
+class _Algorithms(jws.JWSRegistry):
+    """The library's algorithms, without its warning that EdDSA is now called Ed25519 (RFC 9864).
+
+    Most providers still write EdDSA. It is ambiguous only without the key's curve, which `VerificationKey.fits` checks.
+    """
+
+    def get_alg(self, name: str) -> JWSAlgModel:
+        if name == "EdDSA" and name in (self.allowed or ()):
+            return self.algorithms[name]
+        return super().get_alg(name)
+
+
 def verify(
     token: Unverified,
     keys: Sequence[VerificationKey],
@@ -90,7 +103,7 @@ def verify(
         raise CredentialsUnknown()
     key = _choose(token, keys)
     try:
-        signed = jws.deserialize_compact(token.text, key.key, algorithms=[token.algorithm])
+        signed = jws.deserialize_compact(token.text, key.key, registry=_Algorithms(algorithms=[token.algorithm]))
         claims = json.loads(signed.payload)
     except (JoseError, ValueError, TypeError) as error:
         raise CredentialsUnknown() from error
