@@ -81,10 +81,10 @@ DECLARE
     e_source_leg integer[] := '{}'; e_use integer[] := '{}';
     -- loop
     i integer; j integer; k integer; l integer; a integer; s integer; t integer;
-    e0 integer; e1 integer; g integer := 0; g_first integer; g_entry integer; g_refused boolean := false;
+    e0 integer; e1 integer; g integer := 0; g_first integer; g_entry integer; g_refused boolean := false; g_facts jsonb;
     v_code text; v_facts jsonb; v_kind "char"; v_side integer; v_amount bigint; v_left bigint; v_legs integer;
     v_balance bigint; v_available bigint; v_room bigint; v_date date; v_moved date;
-    v_refused boolean := false;
+    v_refused boolean := false; v_earlier boolean; v_later boolean;
     v_xid bigint;
 BEGIN
     IF p_tenant IS DISTINCT FROM coalesce(current_tenant(), p_tenant) THEN
@@ -254,8 +254,7 @@ BEGIN
         BEGIN
             EXIT item WHEN v_code IS NOT NULL;
             IF g_refused THEN
-                v_code := 'ledger.linked_refused'; v_facts := o_facts[i - 1];
-                IF v_facts -> 'code' IS NULL THEN v_facts := jsonb_build_object('item', i - 1 - g_first, 'code', o_code[i - 1]); END IF;
+                v_code := 'ledger.linked_refused'; v_facts := g_facts;
                 EXIT item;
             END IF;
 
@@ -296,11 +295,11 @@ BEGIN
                     e_source_leg[e1] := 0;
                 END LOOP;
             ELSE
-                IF s_state[s] = 0 OR (v_kind = 'r') <> (s_kind[s] = 't') THEN
+                IF s_state[s] = 0 OR (v_kind <> 'r' AND s_kind[s] = 't') THEN
                     v_code := CASE v_kind WHEN 'r' THEN 'ledger.unknown_transaction' ELSE 'ledger.unknown_hold' END;
                     EXIT item;
                 END IF;
-                IF s_state[s] = 3 THEN v_code := 'ledger.not_reversible'; EXIT item; END IF;
+                IF s_state[s] = 3 OR (v_kind = 'r' AND s_kind[s] = 'h') THEN v_code := 'ledger.not_reversible'; EXIT item; END IF;
                 FOR l IN s_from[s]..s_to[s] LOOP
                     -- A hold may always be let go; money moves only on open accounts.
                     a := sl_account[l];
@@ -333,11 +332,20 @@ BEGIN
                     ELSIF p_amount[i] IS NOT NULL THEN
                         v_amount := p_amount[i];
                     ELSIF p_leg_to[i] >= p_leg_from[i] THEN
-                        -- Explicit legs name the source's leg by account and side.
+                        -- Explicit legs name the source's legs by account and side; several of one kind are used up in order.
                         v_amount := 0;
                         FOR j IN p_leg_from[i]..p_leg_to[i] LOOP
                             IF a_of[p_leg_account[j]] = sl_account[l] AND p_leg_side[j] = sl_side[l] THEN
-                                v_amount := p_leg_amount[j]; k := k + 1; EXIT;
+                                v_amount := p_leg_amount[j]; v_earlier := false; v_later := false;
+                                FOR t IN s_from[s]..s_to[s] LOOP
+                                    IF t <> l AND sl_account[t] = sl_account[l] AND sl_side[t] = sl_side[l] THEN
+                                        IF t > l THEN v_later := true;
+                                        ELSE v_earlier := true; v_amount := v_amount - least(v_amount, sl_left[t]); END IF;
+                                    END IF;
+                                END LOOP;
+                                IF v_later THEN v_amount := least(v_amount, v_left); END IF;
+                                IF NOT v_earlier THEN k := k + 1; END IF;
+                                EXIT;
                             END IF;
                         END LOOP;
                     ELSE
@@ -406,20 +414,20 @@ BEGIN
             -- Apply all entries, then look at the limits once.
             FOR k IN e0 + 1..e1 LOOP
                 a := e_account[k]; v_amount := e_amount[k];
+                IF e_side[k] = 1 THEN
+                    IF v_amount > c_max - pd[a] - hd[a] THEN
+                        v_code := 'ledger.balance_overflow'; v_facts := jsonb_build_object('account', accounts[a]); EXIT item;
+                    END IF;
+                    IF e_layer[k] = 1 THEN pd[a] := pd[a] + v_amount; ELSE hd[a] := hd[a] + v_amount; END IF;
+                ELSE
+                    IF v_amount > c_max - pc[a] - hc[a] THEN
+                        v_code := 'ledger.balance_overflow'; v_facts := jsonb_build_object('account', accounts[a]); EXIT item;
+                    END IF;
+                    IF e_layer[k] = 1 THEN pc[a] := pc[a] + v_amount; ELSE hc[a] := hc[a] + v_amount; END IF;
+                END IF;
                 IF a_deferred[a] THEN
                     e_balance[k] := NULL; e_version[k] := NULL; e_hd[k] := NULL; e_hc[k] := NULL;
                 ELSE
-                    IF e_side[k] = 1 THEN
-                        IF v_amount > c_max - pd[a] - hd[a] THEN
-                            v_code := 'ledger.balance_overflow'; v_facts := jsonb_build_object('account', accounts[a]); EXIT item;
-                        END IF;
-                        IF e_layer[k] = 1 THEN pd[a] := pd[a] + v_amount; ELSE hd[a] := hd[a] + v_amount; END IF;
-                    ELSE
-                        IF v_amount > c_max - pc[a] - hc[a] THEN
-                            v_code := 'ledger.balance_overflow'; v_facts := jsonb_build_object('account', accounts[a]); EXIT item;
-                        END IF;
-                        IF e_layer[k] = 1 THEN pc[a] := pc[a] + v_amount; ELSE hc[a] := hc[a] + v_amount; END IF;
-                    END IF;
                     a_version[a] := a_version[a] + 1;
                     e_balance[k] := CASE a_normal[a] WHEN 1 THEN pd[a] - pc[a] ELSE pc[a] - pd[a] END;
                     e_version[k] := a_version[a]; e_hd[k] := hd[a]; e_hc[k] := hc[a];
@@ -468,10 +476,11 @@ BEGIN
             -- Undo this item, or all of its group.
             IF g > 0 THEN
                 IF NOT g_refused THEN
+                    g_facts := jsonb_build_object('item', i - g_first, 'code', v_code);
                     FOR j IN g_first..i - 1 LOOP
                         IF NOT o_replayed[j] THEN
                             o_code[j] := 'ledger.linked_refused';
-                            o_facts[j] := jsonb_build_object('item', i - g_first, 'code', v_code);
+                            o_facts[j] := g_facts;
                         END IF;
                     END LOOP;
                     g_refused := true;
@@ -480,20 +489,18 @@ BEGIN
             END IF;
             FOR k IN REVERSE ne..e0 + 1 LOOP
                 a := e_account[k]; v_amount := e_amount[k];
-                IF NOT a_deferred[a] THEN
-                    IF e_side[k] = 1 THEN
-                        IF e_layer[k] = 1 THEN pd[a] := pd[a] - v_amount; ELSE hd[a] := hd[a] - v_amount; END IF;
-                    ELSE
-                        IF e_layer[k] = 1 THEN pc[a] := pc[a] - v_amount; ELSE hc[a] := hc[a] - v_amount; END IF;
-                    END IF;
-                    a_version[a] := a_version[a] - 1;
+                IF e_side[k] = 1 THEN
+                    IF e_layer[k] = 1 THEN pd[a] := pd[a] - v_amount; ELSE hd[a] := hd[a] - v_amount; END IF;
+                ELSE
+                    IF e_layer[k] = 1 THEN pc[a] := pc[a] - v_amount; ELSE hc[a] := hc[a] - v_amount; END IF;
                 END IF;
+                IF NOT a_deferred[a] THEN a_version[a] := a_version[a] - 1; END IF;
                 l := e_source_leg[k];
                 IF l > 0 THEN
                     sl_left[l] := sl_left[l] + abs(v_amount);
                     IF e_use[k] = 2 THEN sl_released[l] := sl_released[l] - abs(v_amount);
                     ELSE sl_taken[l] := sl_taken[l] - abs(v_amount); END IF;
-                    s_state[sl_source[l]] := 1;
+                    IF s_state[sl_source[l]] = 2 THEN s_state[sl_source[l]] := 1; END IF;
                 END IF;
             END LOOP;
             ne := e0;

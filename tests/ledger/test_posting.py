@@ -90,7 +90,8 @@ async def test_a_refused_key_stays_refused_even_when_it_would_work_now(books: Bo
 
     (again,) = await books.post(command)
 
-    assert isinstance(first, Refused) and isinstance(again, Refused)
+    assert isinstance(first, Refused)
+    assert isinstance(again, Refused)
     assert (first.replayed, again.replayed) == (False, True)
     assert again.refusal.code == first.refusal.code == "ledger.insufficient_funds"
     assert again.refusal.facts == first.refusal.facts
@@ -104,7 +105,8 @@ async def test_a_key_twice_in_one_batch_is_one_transaction(books: Books) -> None
 
     first, second, third = await books.post(command, command, other)
 
-    assert isinstance(first, Posted) and isinstance(second, Posted)
+    assert isinstance(first, Posted)
+    assert isinstance(second, Posted)
     assert (first.replayed, second.replayed) == (False, True)
     assert first.transaction == second.transaction
     assert codes([third]) == ["ledger.key_reused"]
@@ -193,7 +195,8 @@ async def test_a_linked_group_is_booked_whole(books: Books) -> None:
 
     linked = {outcome.transaction.linked_id for outcome in outcomes if isinstance(outcome, Posted)}
     assert codes(outcomes) == ["booked", "booked"]
-    assert len(linked) == 1 and None not in linked
+    assert len(linked) == 1
+    assert None not in linked
     assert await books.available("eve") == 10
 
 

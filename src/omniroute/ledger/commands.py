@@ -109,17 +109,26 @@ def check_texts(key: str | None, reference: str | None) -> None:
     """
     if key is not None and not _KEY.fullmatch(key):
         raise MalformedKey(length=len(key))
-    if reference is not None and not _REFERENCE.fullmatch(reference):
+    if reference is not None and not (_REFERENCE.fullmatch(reference) and _is_text(reference)):
         raise MalformedReference(length=len(reference))
+
+
+def _is_text(value: str) -> bool:
+    """Half of a surrogate pair cannot be stored; JSON can smuggle one in."""
+    return not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _metadata(metadata: Mapping[str, Any] | None) -> bytes | None:
     if not metadata:
         return None
-    text = _encode_json(metadata)
+    try:
+        text = _encode_json(metadata)
+    except UnicodeEncodeError as error:
+        raise MetadataTooLarge("the metadata holds half a character, which is no text") from error
     if len(text) > METADATA_BYTES_MAX:
         raise MetadataTooLarge(bytes=len(text), bytes_max=METADATA_BYTES_MAX)
-    if b"\\u0000" in text:
+    # An escaped backslash before u0000 is a backslash, no NUL.
+    if b"\\u0000" in text.replace(rb"\\", b""):
         raise MetadataTooLarge("the metadata holds a NUL character, which PostgreSQL cannot store")
     return text
 

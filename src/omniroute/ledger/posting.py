@@ -45,22 +45,26 @@ def cut(commands: Sequence[Command]) -> list[Sequence[Command]]:
     """Runs in which no key and no reference stands twice: each is one call.
 
     The function claims all keys of a call before it books anything; a repeat within one call would not see the
-    outcome of the first. One after the other they do.
+    outcome of the first. One after the other they do. A linked group is never torn: no name repeats within one.
     """
     runs: list[Sequence[Command]] = []
     seen: set[str] = set()
-    start = 0
+    start = group = 0
+    group_names: set[str] = set()
     for i, command in enumerate(commands):
+        if not command.linked or command.linked != commands[group].linked:
+            group, group_names = i, set()
         names = []
         if command.key is not None:
             names.append("k" + command.key)
         if command.reference is not None:
             names.append("r" + command.reference)
         if not seen.isdisjoint(names):
-            runs.append(commands[start:i])
-            start = i
-            seen = set()
+            runs.append(commands[start:group])
+            start = group
+            seen = set(group_names)
         seen.update(names)
+        group_names.update(names)
     runs.append(commands[start:] if start else commands)
     return runs
 

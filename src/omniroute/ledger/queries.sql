@@ -14,6 +14,10 @@ SELECT o_code, o_facts, o_replayed, o_txn, o_value_on, o_booked_at, o_entry_item
 -- Set the tenant for the rest of this transaction, for reads beside a posting that had no transaction of its own.
 SELECT set_config('omniroute.tenant_id', %(tenant)s::text, true)
 
+-- name: shut_fence
+-- Wait for postings of the tenant that are in flight, and keep others out until the commit.
+SELECT pg_advisory_xact_lock(ledger_fence(%(tenant)s))
+
 -- name: find_transactions
 -- Transactions by id.
 SELECT txn_id, kind::text, value_on, original_on, booked_at, source_id, linked_id, reference, meta
