@@ -7,6 +7,7 @@ else can until this transaction ends), or refuses. `store` writes the reply in t
 """
 
 from omniroute.infra.idempotency.service import (
+    KEPT_FOR,
     KeyInFlight,
     KeyReused,
     Request,
@@ -16,4 +17,4 @@ from omniroute.infra.idempotency.service import (
     store,
 )
 
-__all__ = ["KeyInFlight", "KeyReused", "Request", "StoredReply", "claim", "purge", "store"]
+__all__ = ["KEPT_FOR", "KeyInFlight", "KeyReused", "Request", "StoredReply", "claim", "purge", "store"]

@@ -1,0 +1,126 @@
+"""The document against the running door: no 5xx, no undocumented status, every answer as its schema says."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, seed, settings
+
+from omniroute.api import openapi_document
+from tests.api.makers import Client, open_accounts, transfer
+
+SERVER = """
+import asyncio, sys
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from omniroute.api import Services, create_app
+from omniroute.infra.postgres import Database
+from omniroute.kit.clock import SystemClock
+from omniroute.ledger import Poster
+
+async def main() -> None:
+    db = await Database.open(sys.argv[1], role="omniroute_app")
+    clock = SystemClock()
+    poster = Poster(db, lambda tenant_id: clock.now().date())
+    app = create_app(Services(db=db, poster=poster, clock=clock), access_log=False)
+    await Server(app, address="127.0.0.1", port=int(sys.argv[2]), interface=Interfaces.ASGI).serve()
+
+asyncio.run(main())
+"""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+async def address(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A real server in a process of its own."""
+    port = _free_port()
+    log = tmp_path_factory.mktemp("server") / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, database_url, str(port)], stdout=out, stderr=out, env=dict(os.environ)
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        async with httpx.AsyncClient() as probe:
+            for _ in range(200):
+                try:
+                    if (await probe.get(f"{url}/readiness")).status_code == 200:
+                        break
+                except httpx.HTTPError:
+                    await asyncio.sleep(0.1)
+            else:
+                raise AssertionError(log.read_text())
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+async def seeded(a: Client) -> Client:
+    """An organisation with something in it."""
+    await open_accounts(a, "cash:kano", "wallet:amina")
+    await a.post("/ledger/transactions", transfer("cash:kano", "wallet:amina", 500, reference="receipt-4711"))
+    return a
+
+
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    schemathesis.checks.status_code_conformance,
+    schemathesis.checks.content_type_conformance,
+    schemathesis.checks.response_schema_conformance,
+    schemathesis.checks.response_headers_conformance,
+]
+OPERATIONS = [(method.upper(), path) for path, methods in openapi_document()["paths"].items() for method in methods]
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[f"{m} {p}" for m, p in OPERATIONS])
+async def test_answers_are_documented(address: str, seeded: Client, method: str, path: str) -> None:
+    await asyncio.to_thread(_probe, address, seeded, method, path)
+
+
+def _probe(address: str, client: Client, method: str, path: str) -> None:
+    schema = schemathesis.openapi.from_dict(openapi_document())
+    operation = schema[path][method]
+
+    @seed(20261121)
+    @settings(
+        max_examples=int(os.environ.get("OMNIROUTE_SCHEMATHESIS_EXAMPLES", "12")),
+        deadline=None,
+        database=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @_given(operation)
+    def probe(case: Any) -> None:
+        if "tenant" in (case.path_parameters or {}):
+            case.path_parameters["tenant"] = client.slug
+        response = case.call(base_url=address, headers={"Authorization": f"Bearer {client.secret}"}, timeout=30)
+        print("ST", method, path, response.status_code)
+        case.validate_response(response, checks=CHECKS)
+
+    probe()
+
+
+def _given(operation: Any) -> Any:
+    from hypothesis import given
+
+    both = operation.as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE) | operation.as_strategy(
+        generation_mode=schemathesis.GenerationMode.NEGATIVE
+    )
+    return given(case=both)
