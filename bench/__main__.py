@@ -1,4 +1,7 @@
-"""`python -m bench [part ...]`: parts are posting, http, memory; all of them when none is named."""
+"""`python -m bench [part ...]`: parts are posting, http, memory; all of them when none is named.
+
+`python -m bench page` writes docs/benchmarks.md from the last results.
+"""
 
 import asyncio
 import shutil
@@ -16,7 +19,7 @@ PARTS = ("posting", "http", "memory")
 async def main(parts: tuple[str, ...]) -> None:
     """Measure, save, show."""
     folder = Path(tempfile.mkdtemp(prefix="omniroute-bench-"))
-    folder.chmod(0o711)  # The server runs as a user of its own, who must be able to pass.
+    folder.chmod(0o711)  # noqa: S103 - the server runs as a user of its own, who must be able to pass.
     figures: list[report.Figure] = []
     try:
         async with EmbeddedPostgres(folder / "postgres") as server:
@@ -43,6 +46,9 @@ async def main(parts: tuple[str, ...]) -> None:
 
 if __name__ == "__main__":
     chosen = tuple(sys.argv[1:]) or PARTS
+    if chosen == ("page",):
+        (Path(__file__).parents[1] / "docs" / "benchmarks.md").write_text(report.page())
+        sys.exit()
     unknown = set(chosen) - set(PARTS)
     if unknown:
         sys.exit(f"unknown part {sorted(unknown)[0]}; there are: {', '.join(PARTS)}")

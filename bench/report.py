@@ -66,3 +66,29 @@ def show(figures: list[Figure]) -> None:
     for f in figures:
         table.add_row(f.name, f"{f.value:,.1f}", f.unit, f.peer, f"{f.peer_value:,.1f}", f"{f.ratio:.2f}")
     Console(width=140).print(table)
+
+
+def page() -> str:
+    """docs/benchmarks.md: the saved figures with their hardware."""
+    figures = json.loads((RESULTS / "latest.json").read_text())
+    machine = json.loads((RESULTS / "hardware.json").read_text())
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Measured {machine['measured_at'][:10]} by `make bench` on {machine['cores']} cores of {machine['cpu']}, "
+        f"{machine['system']}, Python {machine['python']}, embedded PostgreSQL 18 with durable settings. Server, "
+        "database and load generator share the cores. Absolute figures move with the machine; the ratio to the peer, "
+        "measured on the same server in the same run, is what to compare.",
+        "",
+        "Every posting has two legs, an idempotency key, a floor checked on both accounts, an event, and entries with "
+        "running balances; every call is one durable commit.",
+        "",
+        "| name | value | unit | peer | peer value | ratio | how |",
+        "|---|---:|---|---|---:|---:|---|",
+    ]
+    lines += [
+        f"| `{f['name']}` | {f['value']:,.1f} | {f['unit']} | `{f['peer']}` | {f['peer_value']:,.1f} | {f['ratio']:.2f} "
+        f"| {f['note']} |"
+        for f in figures
+    ]
+    return "\n".join(lines) + "\n"
