@@ -16,10 +16,16 @@ from omniroute.infra.postgres import Database, EmbeddedPostgres, PoolLimits, mig
 PARTS = ("posting", "http", "memory")
 
 
+def _open_folder() -> Path:
+    """A new folder that the server's own user can pass."""
+    folder = Path(tempfile.mkdtemp(prefix="omniroute-bench-"))
+    folder.chmod(0o711)
+    return folder
+
+
 async def main(parts: tuple[str, ...]) -> None:
     """Measure, save, show."""
-    folder = Path(tempfile.mkdtemp(prefix="omniroute-bench-"))
-    folder.chmod(0o711)  # noqa: S103 - the server runs as a user of its own, who must be able to pass.
+    folder = _open_folder()
     figures: list[report.Figure] = []
     try:
         async with EmbeddedPostgres(folder / "postgres") as server:

@@ -87,8 +87,8 @@ def page() -> str:
         "|---|---:|---|---|---:|---:|---|",
     ]
     lines += [
-        f"| `{f['name']}` | {f['value']:,.1f} | {f['unit']} | `{f['peer']}` | {f['peer_value']:,.1f} | {f['ratio']:.2f} "
-        f"| {f['note']} |"
+        f"| `{f['name']}` | {f['value']:,.1f} | {f['unit']} | `{f['peer']}` | {f['peer_value']:,.1f} "
+        f"| {f['ratio']:.2f} | {f['note']} |"
         for f in figures
     ]
     return "\n".join(lines) + "\n"
