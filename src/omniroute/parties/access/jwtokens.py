@@ -10,14 +10,16 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from joserfc import jws
-from joserfc._rfc7515.model import JWSAlgModel
 from joserfc.errors import JoseError
 
 from omniroute.parties.access.errors import CredentialsExpired, CredentialsMalformed, CredentialsUnknown
 from omniroute.parties.access.jwks import VerificationKey
+
+if TYPE_CHECKING:
+    from joserfc._rfc7515.model import JWSAlgModel
 
 TOKEN_LENGTH_MAX = 8192
 _EPOCH_MAX = 253_402_300_799  # The last second of the year 9999; beyond it is nonsense or an attack on arithmetic.
@@ -79,7 +81,7 @@ class _Algorithms(jws.JWSRegistry):
     Most providers still write EdDSA. It is ambiguous only without the key's curve, which `VerificationKey.fits` checks.
     """
 
-    def get_alg(self, name: str) -> JWSAlgModel:
+    def get_alg(self, name: str) -> "JWSAlgModel":
         if name == "EdDSA" and name in (self.allowed or ()):
             return self.algorithms[name]
         return super().get_alg(name)
