@@ -80,7 +80,7 @@ async def test_a_request_that_is_open_at_the_end_is_answered_and_the_key_is_show
             # The request waits for this lock while the process is told to stop.
             await holder.execute("LOCK TABLE omniroute.credential, omniroute.credential_secret")
             headers = {"Authorization": f"Bearer {key}"}
-            asked = asyncio.create_task(client.get(url + "/v1/platform/accounts", headers=headers, timeout=30))
+            asked = asyncio.create_task(client.get(url + "/v1/platform/ledger/accounts", headers=headers, timeout=30))
             await waiting_for_a_lock(holder)
             first.process.terminate()
             await asyncio.to_thread(first.wait_for, "draining")
