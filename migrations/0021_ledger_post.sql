@@ -415,12 +415,12 @@ BEGIN
             FOR k IN e0 + 1..e1 LOOP
                 a := e_account[k]; v_amount := e_amount[k];
                 IF e_side[k] = 1 THEN
-                    IF v_amount > c_max - pd[a] - hd[a] THEN
+                    IF v_amount > c_max - pd[a] - greatest(hd[a], 0) THEN
                         v_code := 'ledger.balance_overflow'; v_facts := jsonb_build_object('account', accounts[a]); EXIT item;
                     END IF;
                     IF e_layer[k] = 1 THEN pd[a] := pd[a] + v_amount; ELSE hd[a] := hd[a] + v_amount; END IF;
                 ELSE
-                    IF v_amount > c_max - pc[a] - hc[a] THEN
+                    IF v_amount > c_max - pc[a] - greatest(hc[a], 0) THEN
                         v_code := 'ledger.balance_overflow'; v_facts := jsonb_build_object('account', accounts[a]); EXIT item;
                     END IF;
                     IF e_layer[k] = 1 THEN pc[a] := pc[a] + v_amount; ELSE hc[a] := hc[a] + v_amount; END IF;
