@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +10,6 @@ import psycopg
 import pytest
 
 from tests.app.commands import Running, omniroute, running
-
-
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """A data folder that the server's own user can reach."""
-    made = Path(tempfile.mkdtemp(prefix="omniroute-up-"))
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from omniroute.kit.clock import SystemClock
 from omniroute.kit.currency import exponent
 from omniroute.kit.money import Money, decimal_text, parse_amount
 from omniroute.kit.refusal import Kind, Refusal
+from omniroute.ledger import reads
 from omniroute.parties import tenants
 
 ledger = typer.Typer(help="Look at the books, check them, and post from a file.", no_args_is_help=True)
@@ -121,6 +122,90 @@ def balance(
     decimals = exponent(found.currency)
     console.say(f"posted     {found.currency} {decimal_text(found.posted_minor, decimals)}")
     console.say(f"available  {found.currency} {decimal_text(found.available_minor, decimals)}")
+
+
+@ledger.command()
+def statement(
+    context: typer.Context,
+    account: AccountArgument,
+    organisation: OrganisationOption,
+    limit: Annotated[int, typer.Option(help="Lines to show, 1 to 500.")] = 50,
+    cursor: Annotated[str | None, typer.Option(help="Where the page before ended.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what was booked on an account, with its running balance, the oldest first."""
+
+    async def look(tx: Tx) -> reads.Statement:
+        return await reads.statement(tx, books.account_id(tx.tenant, account), limit=limit, cursor=cursor)
+
+    with console.reporting():
+        found = ask(context, organisation, look)
+    rows = [
+        {
+            "booked_at": line.booked_at.isoformat(timespec="seconds"),
+            "value_on": str(line.value_on),
+            "transaction": ids.show("txn", line.transaction_id),
+            "side": str(line.side),
+            "amount_minor": line.amount_minor,
+            "balance_minor": line.balance_minor,
+            "reference": line.reference,
+        }
+        for line in found.lines
+    ]
+    totals = {
+        "opening_minor": found.opening_minor,
+        "debit_minor": found.debit_minor,
+        "credit_minor": found.credit_minor,
+        "closing_minor": found.closing_minor,
+    }
+    if as_json:
+        console.show_json({"account": account, **totals, "lines": rows, "next_cursor": found.next_cursor})
+        return
+    console.show_table(rows, title=f"{account} {found.account.currency}")
+    console.say(", ".join(f"{name.removesuffix('_minor')} {value:,}" for name, value in totals.items()))
+    if found.next_cursor:
+        console.say(f"more: --cursor {found.next_cursor}")
+
+
+@ledger.command("trial-balance")
+def trial_balance(
+    context: typer.Context,
+    organisation: OrganisationOption,
+    on: Annotated[str | None, typer.Option(help="Value date, YYYY-MM-DD; left out: today (UTC).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show turnover and balance of every account. Exit code 1 says that debits and credits differ."""
+
+    async def look(tx: Tx) -> reads.TrialBalance:
+        try:
+            day = date.fromisoformat(on) if on else SystemClock().now().date()
+        except ValueError:
+            raise typer.BadParameter("expected YYYY-MM-DD", param_hint="--on") from None
+        return await reads.trial_balance(tx, to_on=day)
+
+    with console.reporting():
+        found = ask(context, organisation, look)
+    rows = [
+        {
+            "code": row.code,
+            "currency": row.currency,
+            "debit_minor": row.debit_minor,
+            "credit_minor": row.credit_minor,
+            "closing_minor": row.closing_minor,
+            "side": str(row.normal_side),
+        }
+        for row in found.rows
+    ]
+    net: dict[str, int] = {}
+    for row in found.rows:
+        net[row.currency] = net.get(row.currency, 0) + row.debit_minor - row.credit_minor
+    balanced = not any(net.values())
+    if as_json:
+        console.show_json({"on": str(found.to_on), "balanced": balanced, "rows": rows})
+    else:
+        console.show_table(rows, title=f"trial balance on {found.to_on}")
+        console.say("books balance: " + ("ok" if balanced else f"NO, debits less credits: {net}"))
+    raise typer.Exit(console.OK if balanced else console.PROBLEMS)
 
 
 @ledger.command()

@@ -14,6 +14,7 @@ from omniroute.infra import idempotency
 from omniroute.infra.events import ChainBuilder, prune_inbox
 from omniroute.infra.telemetry import logger
 from omniroute.kit.refusal import Fault
+from omniroute.ledger import folding
 from omniroute.parties import access
 
 log = logger("omniroute.workers")
@@ -49,6 +50,8 @@ def jobs(house: House) -> list[Job]:
     retention_ms = settings.worker_retention_interval_s * 1_000
     return [
         Job("holds.expire", _expire_holds, settings.worker_interval_ms),
+        Job("ledger.fold", _fold, settings.worker_interval_ms),
+        Job("ledger.snapshot", _snapshot, settings.worker_snapshot_interval_s * 1_000),
         Job("access.signing_key", _sign, retention_ms),
         Job("idempotency.purge", _purge_replies, retention_ms),
         Job("events.inbox", _prune_inbox, retention_ms),
@@ -82,6 +85,15 @@ async def _repeat(job: Job, house: House, stop: asyncio.Event, items: Counter, f
 
 async def _expire_holds(house: House) -> int:
     return await ledger.expire_holds(house.worker_db, clock=house.clock)
+
+
+async def _fold(house: House) -> int:
+    return await folding.fold(house.worker_db)
+
+
+async def _snapshot(house: House) -> int:
+    await folding.snapshot(house.worker_db, clock=house.clock)
+    return 0  # There is one a day; the next look is after the pause.
 
 
 async def _sign(house: House) -> int:
