@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -89,3 +90,8 @@ def transfer(debit: str, credit: str, amount: object, **more: object) -> dict[st
     """The body of a posting with two legs."""
     leg = {"amount": amount, "currency": "NGN"}
     return {"legs": [{"account": debit, "side": "debit", **leg}, {"account": credit, "side": "credit", **leg}], **more}
+
+
+def today() -> date:
+    """The business day of the tests."""
+    return CLOCK.now().date()

@@ -141,3 +141,10 @@ class UnknownBranch(Refusal):
 
     code = "api.unknown_branch"
     kind = Kind.NOT_FOUND
+
+
+class AnswerTooLarge(Refusal):
+    """The file would be too large for one answer; ask for a shorter range."""
+
+    code = "api.answer_too_large"
+    kind = Kind.REFUSED

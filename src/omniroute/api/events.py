@@ -18,7 +18,7 @@ class EventsIn(In):
     """Which events. `type` may end with a star: `ledger.*`."""
 
     limit: Annotated[int, Meta(ge=1, le=500)] | None = None
-    cursor: Annotated[str, Meta(min_length=1, max_length=200_000)] | None = None
+    cursor: Annotated[str, Meta(min_length=1, max_length=16_000)] | None = None
     type: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
     subject: UUID | None = None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from enum import Enum
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -9,7 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from omniroute.kit import ids
+from omniroute.kit.money import json_amount
 from omniroute.kit.paging import LIMIT_MAX, Page
+from omniroute.ledger import TxnKind
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -91,7 +94,15 @@ def shown(kind: type[U], thing: object, prefixes: dict[str, str], **given: objec
     """A thing as an answer of this kind: fields by name, ids with their prefixes, sets in order."""
     values: dict[str, Any] = {}
     for name in kind.__struct_fields__:  # type: ignore[attr-defined]  # `kind` is a msgspec struct.
-        value = given[name] if name in given else getattr(thing, name)
+        if name in given:
+            value = given[name]
+        elif hasattr(thing, name):
+            value = getattr(thing, name)
+        else:  # An amount: `posted_minor` is shown as `posted`.
+            minor = getattr(thing, f"{name}_minor")
+            value = None if minor is None else json_amount(minor)
+        if isinstance(value, Enum):
+            value = value.label if isinstance(value, TxnKind) else value.value
         if name in prefixes and isinstance(value, UUID):
             value = ids.show(prefixes[name], value)
         elif isinstance(value, tuple | frozenset):

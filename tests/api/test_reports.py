@@ -1,0 +1,78 @@
+"""Reports and periods over HTTP."""
+
+import pytest
+
+from tests.api.makers import Client, open_accounts, today, transfer
+
+POST = "/ledger/transactions"
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def books(a: Client) -> None:
+    await open_accounts(a, "cash", "wallet")
+    await a.post(POST, transfer("cash", "wallet", 900, reference="first"))
+    await a.post(POST, transfer("wallet", "cash", 300))
+
+
+async def test_a_statement_runs_from_opening_to_closing(a: Client) -> None:
+    found = await a.get(f"/ledger/accounts/wallet/statement?from_on={today()}&to_on={today()}")
+    assert [line["balance"] for line in found["lines"]] == [900, 600]
+    assert (found["opening"], found["closing"], found["debit"], found["credit"]) == (0, 600, 300, 900)
+    page = await a.get(f"/ledger/accounts/wallet/statement?from_on={today()}&limit=1")
+    rest = await a.get(f"/ledger/accounts/wallet/statement?from_on={today()}&limit=1&cursor={page['next_cursor']}")
+    assert page["lines"] + rest["lines"] == found["lines"]
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/ledger/accounts/wallet/statement", ""),
+        ("/ledger/reports/trial-balance", "to_on={day}"),
+        ("/ledger/reports/balance-sheet", "on={day}"),
+        ("/ledger/reports/profit-and-loss", "from_on={day}&to_on={day}"),
+        ("/ledger/reports/general-ledger", "from_on={day}&to_on={day}"),
+    ],
+)
+async def test_reports_come_as_json_and_csv(a: Client, path: str, query: str) -> None:
+    where = f"{path}?{query.format(day=today())}"
+    assert isinstance(await a.get(where), dict)
+    table = await a.send("GET", f"{where}&format=csv")
+    assert (table.status_code, table.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert "attachment" in table.headers["content-disposition"]
+    assert len({line.count(",") for line in table.text.splitlines()}) == 1
+
+
+async def test_the_trial_balance_balances(a: Client) -> None:
+    found = await a.get(f"/ledger/reports/trial-balance?to_on={today()}")
+    assert found["totals"]["NGN"]["debit"] == found["totals"]["NGN"]["credit"]
+    assert {row["code"]: row["closing"] for row in found["rows"]} == {"cash": 600, "wallet": 600}
+    groups = await a.get(f"/ledger/reports/roll-up?by=type&to_on={today()}")
+    assert {row["key"]: row["closing"] for row in groups["rows"]} == {"asset": 600, "liability": -600}
+
+
+async def test_a_balance_at_a_day_is_found(a: Client) -> None:
+    assert (await a.get(f"/ledger/accounts/wallet/balance-at?on={today()}"))["posted"] == 600
+    assert (await a.get("/ledger/accounts/wallet/balance-at?on=2020-01-01"))["posted"] == 0
+    future = await a.send("GET", "/ledger/accounts/wallet/balance-at?at=2999-01-01T00:00:00Z")
+    assert (future.status_code, future.json()["code"]) == (422, "ledger.instant_in_future")
+
+
+async def test_a_closed_period_takes_nothing(a: Client) -> None:
+    body = {"name": "2020-01", "starts_on": "2020-01-01", "ends_on": "2020-01-31"}
+    made = await a.send("POST", "/ledger/periods", json=body)
+    assert made.status_code == 201, made.text
+    path = f"/ledger/periods/{made.json()['id']}"
+    tag = made.headers["etag"]
+    for status in ("soft_closed", "closed"):
+        changed = await a.send("PUT", f"{path}/status", json={"status": status}, headers={"if-match": tag})
+        assert (changed.status_code, changed.json()["status"]) == (200, status), changed.text
+        tag = changed.headers["etag"]
+    before = await a.books()
+    answer = await a.send("POST", POST, json=transfer("cash", "wallet", 5, value_on="2020-01-15"))
+    assert (answer.status_code, answer.json()["code"]) == (422, "ledger.period_closed")
+    assert await a.books() == before
+    late = await a.post(POST, transfer("cash", "wallet", 5, value_on="2020-01-15", late=True))
+    assert late["original_on"] == "2020-01-15"
+    again = await a.send("PUT", f"{path}/status", json={"status": "sealed"}, headers={"if-match": made.headers["etag"]})
+    assert again.status_code == 412
+    assert (await a.get(path))["status"] == "closed"
