@@ -185,7 +185,8 @@ async def test_no_entry_lands_in_a_closed_period_while_closers_race_posters(book
         )
         assert (await late.fetchone())[0] == 0  # type: ignore[index]  # count(*) has a row
         kept = await connection.execute(
-            "SELECT sum(debit_minor) AS debit, sum(credit_minor) AS credit, (SELECT count(*) / 2 FROM ledger_entry WHERE tenant_id = %s)"
+            "SELECT sum(debit_minor) AS debit, sum(credit_minor) AS credit,"
+            " (SELECT count(*) / 2 FROM ledger_entry WHERE tenant_id = %s)"
             " FROM ledger_period_turnover WHERE tenant_id = %s",
             [books.tenant_id, books.tenant_id],
         )

@@ -118,7 +118,7 @@ async def test_a_future_instant_and_an_unknown_account_are_refused(written: tupl
             await reads.find_balance(tx, books.id("ada"), at=NOW + timedelta(seconds=1), now=NOW)
         for how in ({}, {"at": NOW}, {"on": DAY}):
             with pytest.raises(AccountNotFound):
-                await reads.find_balance(tx, books.id("nobody"), now=NOW, **how)  # type: ignore[arg-type]
+                await reads.find_balance(tx, books.id("nobody"), now=NOW, **how)
         with pytest.raises(reads.MalformedRange):
             await reads.statement(tx, books.id("ada"), from_on=DAY, booked_to=NOW)
         with pytest.raises(reads.MalformedRange):
