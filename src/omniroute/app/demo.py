@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,25 +23,29 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from omniroute.app import console
 from omniroute.app.console import JsonOption
-from omniroute.app.demo_client import Connection, answers
+from omniroute.app.demo_client import Connection
 from omniroute.app.demo_network import BRANCHES, CURRENCY, chart, opening, read_transfers, wallets, write_transfers
 from omniroute.app.demo_run import CLIENTS, Sheet, crash, post_all
 from omniroute.app.places import postgres_folder, with_server
 from omniroute.app.settings import PREFIX, Settings
 from omniroute.app.wiring import app_database, worker_database
 from omniroute.infra import postgres
-from omniroute.infra.events import Meta
 from omniroute.infra.postgres import EmbeddedPostgres, load
 from omniroute.kit import ids
 from omniroute.kit.clock import SystemClock
 from omniroute.kit.currency import exponent
 from omniroute.kit.money import decimal_text
 from omniroute.kit.refusal import Fault, Kind, Refusal
-from omniroute.parties import people, tenants
+from omniroute.ledger import reads
+from omniroute.parties import tenants
 
 SQL = load("omniroute.app")
 SLUG = "kano-foods"
 EMAIL = "owner@kano-foods.example"
+ORGANISATION = {
+    "slug": SLUG, "name": "Kano Foods", "country": "NG", "currency": CURRENCY, "time_zone": "Africa/Lagos",
+    "owner_email": EMAIL,
+}  # fmt: skip
 HOST = "127.0.0.1"
 START_S = 60
 STOP_S = 20
@@ -149,30 +154,19 @@ async def _demo(folder: Path, count: int, kills: int, screen: Screen) -> Figures
 
 async def _enrol(settings: Settings, screen: Screen) -> Enrolled:
     """Open the organisation over HTTP: owner, branches, accounts, an API key, and money in every wallet."""
-    clock = SystemClock()
     async with app_database(settings) as db:
-        platform = await tenants.bootstrap_platform(db, now=clock.now())
-        assert platform is not None, "the database is new"
-        async with Connection(HOST, settings.http_port, platform.secret.text) as host:
-            opened = await host.create(
-                "/v1/organisations",
-                {
-                    "slug": SLUG,
-                    "name": "Kano Foods",
-                    "country": "NG",
-                    "currency": CURRENCY,
-                    "time_zone": "Africa/Lagos",
-                    "owner_email": EMAIL,
-                },
-                key="open-organisation",
-            )
-        password, meta = secrets.token_urlsafe(16), Meta(channel="cli")
-        accepted = people.AcceptInvitation(opened["invitation_token"], password, "Owner")
-        await people.accept_invitation(db, accepted, source=HOST, now=clock.now(), meta=meta)
-        login = people.Login(EMAIL, password, HOST, SLUG)
-        inside = await people.login(db, login, now=clock.now(), meta=meta)
+        platform = await tenants.bootstrap_platform(db, now=SystemClock().now())
+    assert platform is not None, "the database is new"
+    async with Connection(HOST, settings.http_port, platform.secret.text) as host:
+        opened = await host.create("/v1/organisations", ORGANISATION, key="open-organisation")
+    password = secrets.token_urlsafe(16)
+    async with Connection(HOST, settings.http_port) as nobody:
+        invited = {"token": opened["invitation_token"], "password": password, "name": "Owner"}
+        await nobody.create("/v1/invitations/accept", invited, key="accept")
+        login = {"email": EMAIL, "password": password, "organisation": SLUG}
+        session = await nobody.create("/v1/sessions", login, key="log-in")
     base = f"/v1/{SLUG}"
-    async with Connection(HOST, settings.http_port, inside.session.token.text) as owner:
+    async with Connection(HOST, settings.http_port, session["token"]) as owner:
         branch_ids: dict[str, str] = {}
         for code, name, region in BRANCHES:
             body = {"code": code, "name": name, "region": region}
@@ -196,14 +190,19 @@ async def _figures(
     settings: Settings, enrolled: Enrolled, sheet: Sheet, *, set_up_s: float, posting_s: float
 ) -> Figures:
     tenant_id = ids.parse("org", enrolled.organisation)
-    wrong = sheet.wrong
+    wrong = list(sheet.wrong)
     async with worker_database(settings) as db, db.tx(tenant_id, readonly=True) as tx:
         books = await tx.one(SQL.turnover_of_organisation, tenant=tenant_id)
+        # The organisation's business day may be ahead of ours.
+        tomorrow = SystemClock().now().date() + timedelta(days=1)
+        totals = (await reads.trial_balance(tx, to_on=tomorrow)).totals[CURRENCY]
     transactions = books.transactions - len(wallets())
     if transactions != sheet.accepted:
         wrong.append(f"{sheet.accepted:,} transfers were accepted, but the ledger has {transactions:,}")
-    if books.debits != books.credits:
-        wrong.append(f"debits are {books.debits:,}, credits {books.credits:,}")
+    if totals.debit_minor != totals.credit_minor:
+        wrong.append(f"the trial balance has debits of {totals.debit_minor:,} and credits of {totals.credit_minor:,}")
+    if not books.debits == books.credits == totals.debit_minor:
+        wrong.append(f"the entries add up to debits of {books.debits:,} and credits of {books.credits:,}")
     meant = sum(transfer.is_overspent for transfer in sheet.transfers)
     if sheet.refused != meant:
         wrong.append(f"{sheet.refused:,} transfers were refused, {meant:,} were meant to be")
@@ -218,8 +217,8 @@ async def _figures(
         posting_s=round(posting_s),
         rate_per_s=round(len(sheet.transfers) / posting_s),
         transactions=transactions,
-        debits_minor=int(books.debits),
-        credits_minor=int(books.credits),
+        debits_minor=totals.debit_minor,
+        credits_minor=totals.credit_minor,
         wrong=tuple(wrong),
     )
 
@@ -231,9 +230,9 @@ def _show(figures: Figures) -> None:
     lines: list[tuple[str, object]] = [
         ("transfers in the file", figures.transfers),
         ("accepted", figures.accepted),
-        ("refused, as they should be (insufficient funds)", figures.refused),
+        ("refused for insufficient funds, as meant", figures.refused),
         ("sent again, answered from memory", figures.replayed),
-        ("requests repeated because the database was down", figures.retries),
+        ("requests the clients repeated", figures.retries),
         ("database killed with -9", figures.kills),
         ("set-up", f"{figures.set_up_s} s"),
         ("posting, with recovery", f"{figures.posting_s} s, {figures.rate_per_s:,} transfers a second"),
@@ -323,13 +322,13 @@ async def _serving(settings: Settings, said: Path) -> AsyncIterator[None]:
             start_new_session=True,  # A Ctrl-C is for us; we stop the server in order.
         )
     try:
-        for _ in range(START_S * 20):
-            if process.poll() is not None:
-                break
-            if await answers(HOST, settings.http_port, "/readiness"):
-                break
-            await asyncio.sleep(0.05)
-        if process.poll() is not None or not await answers(HOST, settings.http_port, "/readiness"):
+        async with Connection(HOST, settings.http_port) as visitor:
+            for _ in range(START_S * 20):
+                ready = await visitor.is_ready()
+                if ready or process.poll() is not None:
+                    break
+                await asyncio.sleep(0.05)
+        if not ready:
             raise ServeFailed(f"omniroute serve did not start:\n{_end_of(said)}")
         yield
         if process.poll() is not None:

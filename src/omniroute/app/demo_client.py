@@ -45,9 +45,9 @@ class Reply:
 class Connection:
     """One client: a connection that is opened again whenever it breaks. One request at a time."""
 
-    def __init__(self, host: str, port: int, secret: str) -> None:
+    def __init__(self, host: str, port: int, secret: str | None = None) -> None:
         self._host, self._port = host, port
-        self._head = f"host: {host}:{port}\r\nauthorization: Bearer {secret}\r\n"
+        self._head = f"host: {host}:{port}\r\n" + (f"authorization: Bearer {secret}\r\n" if secret else "")
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def __aenter__(self) -> Self:
@@ -64,12 +64,13 @@ class Connection:
             self._streams[1].close()
             self._streams = None
 
-    async def get(self, path: str) -> Any:
-        """What is there, as JSON.
-
-        Raises: NoAnswer, Unexpected.
-        """
-        return _accepted(await self._persist(f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode()), path).json()
+    async def is_ready(self) -> bool:
+        """Whether the server says so. Asks once."""
+        with suppress(OSError, EOFError, TimeoutError):
+            async with asyncio.timeout(5):
+                return (await self._ask(f"GET /readiness HTTP/1.1\r\n{self._head}\r\n".encode(), 1)).status == 200
+        self.close()
+        return False
 
     async def create(self, path: str, body: object, *, key: str) -> Any:
         """Create something that must be accepted; the answer as JSON.
@@ -121,17 +122,6 @@ class Connection:
         if b"connection: close" in head:
             self.close()
         return Reply(status, body, b"idempotency-replayed: true" in head, tries)
-
-
-async def answers(host: str, port: int, path: str) -> bool:
-    """Whether somebody answers there with 200."""
-    with suppress(OSError, EOFError, TimeoutError):
-        connection = Connection(host, port, "nobody")
-        async with connection, asyncio.timeout(5):
-            return (
-                await connection._ask(f"GET {path} HTTP/1.1\r\nhost: {host}:{port}\r\n\r\n".encode(), 1)
-            ).status == 200
-    return False
 
 
 def _accepted(reply: Reply, path: str) -> Reply:
