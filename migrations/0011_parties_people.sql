@@ -122,13 +122,14 @@ BEGIN
 END $$;
 
 -- The password was right: the account starts anew; the source gets this one attempt back.
+-- The source is locked before the account, as counting an attempt does.
 CREATE FUNCTION login_succeeded(p_account bytea, p_source bytea) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = omniroute, pg_temp
     AS $$
-    DELETE FROM login_throttle WHERE kind = 'account' AND key_hash = p_account;
     DELETE FROM login_throttle WHERE kind = 'source' AND key_hash = p_source AND attempt_count <= 1;
     UPDATE login_throttle SET attempt_count = attempt_count - 1, blocked_until = NULL
      WHERE kind = 'source' AND key_hash = p_source;
+    DELETE FROM login_throttle WHERE kind = 'account' AND key_hash = p_account;
     $$;
 
 CREATE FUNCTION login_throttle_purge(p_before timestamptz) RETURNS integer

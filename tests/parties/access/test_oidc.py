@@ -162,6 +162,10 @@ ATTACKS: dict[str, tuple[str, Forge]] = {
     "deep header": ("malformed", lambda a: base64.urlsafe_b64encode(b"[" * 3000).decode() + ".e30.x"),
     "too long": ("malformed", lambda a: make_token(RSA, "RS256", a, pad="x" * 8200)),
     "NUL in the issuer": ("malformed", lambda a: make_token(RSA, "RS256", a, iss="https://\x00")),
+    "half a character in the issuer": (
+        "malformed",
+        lambda a: edited(make_token(RSA, "RS256", a), claims={"iss": "\ud800"}),
+    ),
 }
 
 

@@ -156,6 +156,22 @@ async def test_a_new_password_ends_every_session(app_db: Database, owner_db: Dat
     assert (await login(app_db, "change@acme.example", "another long password")).organisation_slug == org.slug
 
 
+async def test_logins_at_once_from_one_source_do_not_block_each_other(app_db: Database) -> None:
+    org = await make_organisation(app_db)
+    for n in range(4):
+        await org.member(f"desk-{n}@acme.example")
+    done = await asyncio.gather(*(login(app_db, f"desk-{n % 4}@acme.example", source="desk") for n in range(12)))
+    assert {answer.organisation_slug for answer in done} == {org.slug}
+
+
+async def test_hashing_is_bounded() -> None:
+    passwords = Passwords(time_cost=1, memory_cost_kib=8, parallelism=1)
+    done = await asyncio.gather(*(passwords.hash("a long password") for _ in range(100)), return_exceptions=True)
+    assert sum(isinstance(answer, str) for answer in done) == 34
+    assert {type(answer).__name__ for answer in done} == {"str", "PasswordsBusy"}
+    assert await passwords.matches("a long password", next(a for a in done if isinstance(a, str)))
+
+
 async def test_old_attempts_are_forgotten(app_db: Database, worker_db: Database) -> None:
     with refuses("people.login_failed"):
         await login(app_db, "gone@acme.example", source="gone")

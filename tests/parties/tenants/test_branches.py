@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from omniroute.infra.postgres import Database
+from omniroute.kit.paging import encode_cursor
 from omniroute.parties import access, tenants
 from omniroute.parties.access import Permission
 from omniroute.parties.tenants import Branch, TenantVersionStale
@@ -159,3 +160,7 @@ async def test_pages_of_branches(app_db: Database) -> None:
     assert [b.code for b in first.items] == ["a", "b"]
     assert [b.code for b in second.items] == ["c"]
     assert second.next_cursor is None
+    for cursor in ("x", encode_cursor(7), encode_cursor("\x00"), encode_cursor("\ud800")):
+        async with app_db.tx(org.id) as tx:
+            with refuses("kit.malformed_cursor"):
+                await tenants.list_branches(tx, cursor=cursor)

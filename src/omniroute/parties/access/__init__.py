@@ -10,7 +10,7 @@ Permissions are code (`Permission`), roles are data. Nobody gives more than they
 as SHA-256; passwords are not here but in `people`.
 """
 
-from omniroute.parties.access.authentication import Authenticator, authenticate
+from omniroute.parties.access.authentication import Authenticator, authenticate, forget
 from omniroute.parties.access.bearer import mint as mint_secret
 from omniroute.parties.access.bearer import read as read_secret
 from omniroute.parties.access.errors import (
@@ -118,6 +118,7 @@ __all__ = [
     "create_provider",
     "create_role",
     "find_role",
+    "forget",
     "get_key",
     "get_provider",
     "get_role",

@@ -57,7 +57,7 @@ def read(text: str) -> Unverified:
         or not isinstance(audiences, list)
         or not all(isinstance(one, str) for one in audiences)
         or len(audiences) > 20
-        or "\x00" in issuer + "".join(audiences)
+        or not (issuer + "".join(audiences)).isprintable()
     ):
         raise CredentialsMalformed()
     if "crit" in header:

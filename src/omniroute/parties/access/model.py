@@ -113,7 +113,7 @@ class Caller:
 
     def is_of(self, organisation: str) -> bool:
         """Whether the text of a path (`{tenant}`: slug or org_ id) names this caller's organisation."""
-        return organisation in {self.organisation_slug, organisation_text(self.tenant_id)}
+        return organisation == self.organisation_slug or organisation == organisation_text(self.tenant_id)
 
 
 def organisation_text(tenant_id: UUID) -> str:

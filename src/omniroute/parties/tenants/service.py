@@ -9,7 +9,7 @@ from uuid import UUID
 from omniroute.infra.events import Meta, append
 from omniroute.infra.postgres import Database, Tx
 from omniroute.kit.ids import parse, uuid7
-from omniroute.kit.paging import Page, check_limit, decode_cursor, encode_cursor
+from omniroute.kit.paging import MalformedCursor, Page, check_limit, decode_cursor, encode_cursor
 from omniroute.parties import access
 from omniroute.parties.access import Caller, Permission
 from omniroute.parties.tenants import events
@@ -303,10 +303,23 @@ async def list_branches(
     Raises: kit.MalformedCursor, kit.LimitOutOfRange.
     """
     size = check_limit(limit)
-    after = None if cursor is None else decode_cursor(cursor, str)[0]
+    after = _after_code(cursor)
     rows = await tx.all(SQL.list_branches, status=status, parent_id=parent_id, after=after, limit=size + 1)
     items = [branch_of(row) for row in rows]
     return Page(items[:size], encode_cursor(items[size - 1].code) if len(items) > size else None)
+
+
+def _after_code(cursor: str | None) -> str | None:
+    """The code a cursor stands for.
+
+    Raises: kit.MalformedCursor.
+    """
+    if cursor is None:
+        return None
+    code = str(decode_cursor(cursor, str)[0])
+    if not code.isprintable():
+        raise MalformedCursor()
+    return code
 
 
 async def create_application(
@@ -382,7 +395,7 @@ async def list_applications(
     Raises: kit.MalformedCursor, kit.LimitOutOfRange.
     """
     size = check_limit(limit)
-    after = None if cursor is None else decode_cursor(cursor, str)[0]
+    after = _after_code(cursor)
     rows = await tx.all(SQL.list_applications, branch_id=branch_id, after=after, limit=size + 1)
     items = [application_of(row) for row in rows]
     return Page(items[:size], encode_cursor(items[size - 1].code) if len(items) > size else None)
