@@ -5,9 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -51,7 +49,7 @@ async def address(database_url: str, tmp_path_factory: pytest.TempPathFactory) -
     port = _free_port()
     log = tmp_path_factory.mktemp("server") / "log"
     with log.open("wb") as out:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: ASYNC220  # Started once, before anything else runs.
             [sys.executable, "-c", SERVER, database_url, str(port)], stdout=out, stderr=out, env=dict(os.environ)
         )
     url = f"http://127.0.0.1:{port}"
@@ -106,7 +104,7 @@ def _probe(address: str, client: Client, method: str, path: str) -> None:
         phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @_given(operation)
+    @_given(operation)  # type: ignore[untyped-decorator]  # A strategy made at run time.
     def probe(case: Any) -> None:
         if "tenant" in (case.path_parameters or {}):
             case.path_parameters["tenant"] = client.slug

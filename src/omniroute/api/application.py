@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
@@ -12,7 +12,7 @@ from litestar.response.base import ASGIResponse
 from omniroute.api import registry
 from omniroute.api.call import Services
 from omniroute.api.errors import MalformedRequest, RouteNotFound
-from omniroute.api.front import App, Front, answer
+from omniroute.api.front import App, Front, Scope, answer
 from omniroute.api.hot import HotRoutes
 from omniroute.api.operations import Operation
 from omniroute.api.problems import Answer, method_not_allowed, problem
@@ -34,7 +34,8 @@ def create_app(services: Services, *, access_log: bool = True) -> App:
 def _route(services: Services, op: Operation) -> HTTPRouteHandler:
     async def handle(request: Request[Any, Any, Any]) -> ASGIResponse:
         path = {name: str(value) for name, value in request.path_params.items()}
-        return _asgi(await answer(services, op, request.scope, request.receive, path))
+        scope = cast("Scope", request.scope)
+        return _asgi(await answer(services, op, scope, request.receive, path))
 
     path = re.sub(r"{(\w+)}", r"{\1:str}", op.path)
     return HTTPRouteHandler(path, http_method=op.method, name=op.name, status_code=op.status)(handle)

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from omniroute.api.call import Call
 from omniroute.api.operations import Reply, operation
-from omniroute.api.shapes import In, Instant, Name, Out, PageIn, PageOut, id_field, page, parse_id, shown
+from omniroute.api.shapes import BranchId, In, Instant, Name, Out, PageIn, PageOut, page, parse_id, shown
 from omniroute.infra.postgres import Tx
 from omniroute.parties import tenants
 from omniroute.parties.access import Permission
@@ -15,7 +15,6 @@ _BRANCHES = "/v1/{tenant}/branches"
 _APPLICATIONS = "/v1/{tenant}/applications"
 
 Code = Annotated[str, Meta(min_length=1, max_length=40, description="Unique here; never changes.", examples=["kano"])]
-BranchId = id_field("brn", "A branch.")
 Region = Annotated[str, Meta(min_length=1, max_length=80)]
 
 

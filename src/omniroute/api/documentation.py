@@ -181,7 +181,8 @@ async def get_docs_style(call: Call) -> Reply:
 
 
 @operation(
-    "GET", "/docs/search.js", tag="Health", access=Access.OPEN, transaction=False, reply=str, media_type="text/javascript"
+    "GET", "/docs/search.js", tag="Health", access=Access.OPEN, transaction=False, reply=str,
+    media_type="text/javascript",
 )  # fmt: skip
 async def get_docs_search(call: Call) -> Reply:
     """The search of the documentation."""

@@ -86,8 +86,8 @@ async def _perform(services: Services, op: Operation, request: Incoming) -> Answ
         whole = caller
         if op.permission is not None:
             caller = caller.require(op.permission)
-    for value in request.path.values():
-        bodies.check_text(value)
+    for text in request.path.values():
+        bodies.check_text(text)
     arguments: list[Any] = []
     query = read_query(op, request.query)
     key = read_key(headers.get(b"idempotency-key")) if op.idempotent else None

@@ -19,7 +19,7 @@ class HotRoutes:
         for op in operations:
             if op.hot:
                 rest = op.path.removeprefix(_HEAD)
-                assert rest != op.path and "{" not in rest, f"{op.path}: a hot path has one parameter, the tenant"
+                assert op.path_parameters == ["tenant"], f"{op.path}: a hot path has one parameter, the tenant"
                 self._by_rest[op.method, rest] = op
 
     def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]] | None:

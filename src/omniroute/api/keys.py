@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from omniroute.api.call import Call
 from omniroute.api.operations import Reply, operation
-from omniroute.api.shapes import In, Instant, Name, Out, PageIn, PageOut, id_field, page, parse_id, shown
+from omniroute.api.shapes import ApplicationId, BranchId, In, Instant, Name, Out, PageIn, PageOut, page, parse_id, shown
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
 from omniroute.parties import access
@@ -25,8 +25,8 @@ class CreateKeyIn(In):
     permissions: Annotated[list[PermissionName], Meta(max_length=100)]
     kind: Literal["api_key", "client"] = "api_key"
     mode: Literal["live", "test"] = "live"
-    branch_ids: Annotated[list[id_field("brn", "A branch.")], Meta(max_length=100)] | None = None  # type: ignore[misc]
-    application_id: id_field("app", "An application.") | None = None  # type: ignore[valid-type]
+    branch_ids: Annotated[list[BranchId], Meta(max_length=100)] | None = None
+    application_id: ApplicationId | None = None
     expires_at: Instant | None = None
 
 

@@ -15,6 +15,7 @@ from omniroute.api.shapes import (
     AccountText,
     AmountIn,
     AmountOut,
+    BranchId,
     Currency,
     In,
     Instant,
@@ -51,7 +52,7 @@ class OpenAccountIn(In):
     currency: Currency
     mode: Literal["strict", "deferred"] = "strict"
     parent: AccountText | None = None
-    branch_id: str | None = None
+    branch_id: BranchId | None = None
     owner_ref: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     dimensions: Dimensions = msgspec.field(default_factory=dict)
     floor: AmountIn | None = None
@@ -87,7 +88,7 @@ class AccountsIn(PageIn):
     currency: Currency | None = None
     status: Literal["open", "frozen", "closed"] | None = None
     parent: AccountText | None = None
-    branch_id: str | None = None
+    branch_id: BranchId | None = None
     owner_ref: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
 
 
@@ -198,7 +199,8 @@ def _check_branch(call: Call, branch_id: UUID | None) -> None:
 
 EXAMPLE = {
     "id": "acc_01jd3m8q4vv8k8x2n0c5t7yh6r", "code": "wallet:amina", "name": "Amina's wallet", "type": "liability",
-    "normal_side": "credit", "currency": "NGN", "mode": "strict", "status": "open", "parent_id": None, "branch_id": None,
+    "normal_side": "credit", "currency": "NGN", "mode": "strict", "status": "open", "parent_id": None,
+    "branch_id": None,
     "owner_ref": "customer:4711", "dimensions": {"region": "kano"}, "floor": 0, "ceiling": None,
     "opened_at": "2026-11-21T08:00:00Z", "revision": 1,
 }  # fmt: skip
@@ -207,7 +209,8 @@ EXAMPLE = {
 @operation(
     "POST", "/v1/{tenant}/ledger/accounts", tag="Accounts", status=201, permission=Permission.LEDGER_ACCOUNTS_WRITE,
     body=OpenAccountIn, reply=AccountOut, versioned=True, idempotent=True, example_reply=EXAMPLE,
-    refusals=("ledger.malformed_account", "ledger.limit_on_deferred", "ledger.limit_against_balance", "ledger.account_not_found",
+    refusals=("ledger.malformed_account", "ledger.limit_on_deferred", "ledger.limit_against_balance",
+              "ledger.account_not_found",
               "ledger.account_code_taken", "api.unknown_branch", "kit.malformed_amount"),
     example={"code": "wallet:amina", "name": "Amina's wallet", "type": "liability", "currency": "NGN", "floor": 0,
              "owner_ref": "customer:4711", "dimensions": {"region": "kano"}},
@@ -289,7 +292,8 @@ async def describe_account(call: Call, tx: Tx, body: DescribeAccountIn) -> Reply
 @operation(
     "PUT", _ACCOUNT + "/limits", tag="Accounts", permission=Permission.LEDGER_LIMITS_WRITE, body=LimitsIn,
     reply=AccountOut, versioned=True, changes_version=True, example={"floor": -500000, "ceiling": None},
-    refusals=("ledger.account_not_found", "ledger.account_changed", "ledger.limit_on_deferred", "ledger.limit_against_balance",
+    refusals=("ledger.account_not_found", "ledger.account_changed", "ledger.limit_on_deferred",
+              "ledger.limit_against_balance",
               "kit.malformed_amount"),
     example_reply=EXAMPLE | {"floor": -500000, "revision": 2},
 )  # fmt: skip
@@ -312,7 +316,8 @@ async def set_account_limits(call: Call, tx: Tx, body: LimitsIn) -> Reply:
 @operation(
     "PUT", _ACCOUNT + "/status", tag="Accounts", permission=Permission.LEDGER_ACCOUNTS_WRITE, body=StatusIn,
     reply=AccountOut, versioned=True, changes_version=True, example={"status": "frozen"},
-    refusals=("ledger.account_not_found", "ledger.account_changed", "ledger.account_closed", "ledger.account_not_empty"),
+    refusals=("ledger.account_not_found", "ledger.account_changed", "ledger.account_closed",
+              "ledger.account_not_empty"),
     example_reply=EXAMPLE | {"status": "frozen", "revision": 2},
 )  # fmt: skip
 async def set_account_status(call: Call, tx: Tx, body: StatusIn) -> Reply:

@@ -205,7 +205,8 @@ async def capture_hold(call: Call, body: CaptureIn) -> Reply:
 
 @operation(
     "POST", _BASE + "/{hold}/void", tag="Holds", status=201, permission=Permission.LEDGER_POST, body=VoidIn,
-    reply=TransactionOut, idempotent=True, key_kept_by="ledger", transaction=False, refusals=STATE_REFUSALS + _RESOLVING,
+    reply=TransactionOut, idempotent=True, key_kept_by="ledger", transaction=False,
+    refusals=STATE_REFUSALS + _RESOLVING,
     example={}, example_reply=EXAMPLE_TRANSACTION | {"kind": "void"},
 )  # fmt: skip
 async def void_hold(call: Call, body: VoidIn) -> Reply:

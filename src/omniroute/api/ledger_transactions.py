@@ -1,7 +1,7 @@
 """Ledger transactions over HTTP: postings, reversals, batches."""
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID
 
 import msgspec
@@ -18,13 +18,14 @@ from omniroute.api.shapes import (
     AmountIn,
     AmountOut,
     Currency,
+    HoldId,
     In,
     Instant,
     Metadata,
     Out,
     PageIn,
     PageOut,
-    id_field,
+    TransactionId,
     page,
     show_id,
 )
@@ -38,6 +39,7 @@ from omniroute.parties.access import Permission
 REPLAYED = (("idempotency-replayed", "true"),)
 _BASE = "/v1/{tenant}/ledger/transactions"
 
+Kind = Literal["posting", "hold", "capture", "void", "expiry", "reversal"]
 Reference = Annotated[
     str,
     Meta(min_length=1, max_length=128, description="Unique for ever in the organisation, such as a receipt number."),
@@ -119,7 +121,7 @@ class HoldItemIn(_ItemIn, tag="hold", kw_only=True):
 class CaptureItemIn(_ItemIn, tag="capture", kw_only=True):
     """A capture in a batch."""
 
-    hold_id: id_field("hld", "The hold.")
+    hold_id: HoldId
     amount: AmountIn | None = None
     legs: Legs = msgspec.field(default_factory=list)
     final: bool = False
@@ -129,7 +131,7 @@ class CaptureItemIn(_ItemIn, tag="capture", kw_only=True):
 class VoidItemIn(In, tag_field="kind", tag="void", kw_only=True):
     """A release of all that is left of a hold, in a batch."""
 
-    hold_id: id_field("hld", "The hold.")
+    hold_id: HoldId
     key: Annotated[str, Meta(min_length=1, max_length=255)] | None = None
     linked: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
 
@@ -137,7 +139,7 @@ class VoidItemIn(In, tag_field="kind", tag="void", kw_only=True):
 class ReverseItemIn(_ItemIn, tag="reversal", kw_only=True):
     """A reversal in a batch."""
 
-    transaction_id: id_field("txn", "The transaction to undo.")
+    transaction_id: TransactionId
     amount: AmountIn | None = None
     legs: Legs = msgspec.field(default_factory=list)
     late: Late = False
@@ -156,7 +158,7 @@ class BatchIn(In):
 class TransactionsIn(PageIn):
     """Which transactions; `booked_from` inclusive, `booked_to` exclusive."""
 
-    kind: Literal["posting", "hold", "capture", "void", "expiry", "reversal"] | None = None
+    kind: Kind | None = None
     account: AccountText | None = None
     reference: Reference | None = None
     booked_from: Instant | None = None
@@ -180,7 +182,7 @@ class TransactionOut(Out):
     """A booked transaction; it never changes."""
 
     id: str
-    kind: Literal["posting", "hold", "capture", "void", "expiry", "reversal"]
+    kind: Kind
     value_on: date
     original_on: date | None
     booked_at: Instant
@@ -216,7 +218,7 @@ def transaction_out(found: ledger.Transaction) -> TransactionOut:
     is_hold = found.kind is ledger.TxnKind.HOLD
     return TransactionOut(
         id=ids.show("hld" if is_hold else "txn", found.transaction_id),
-        kind=found.kind.label,
+        kind=cast("Kind", found.kind.label),
         value_on=found.value_on,
         original_on=found.original_on,
         booked_at=found.booked_at,

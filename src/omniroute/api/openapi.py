@@ -33,11 +33,13 @@ GATE = (
 
 STATUS_TEXT = {
     200: "Done", 201: "Created", 202: "Accepted", 204: "Done; nothing to show", 302: "Elsewhere",
-    304: "Not changed since the ETag you sent", 400: "The request itself is wrong", 401: "Credentials are missing or wrong",
+    304: "Not changed since the ETag you sent", 400: "The request itself is wrong",
+    401: "Credentials are missing or wrong",
     403: "The permission is missing", 404: "Not found, or not yours to know of", 405: "The method is not known here",
     409: "Clashes with what already happened", 412: "Changed since you read it", 413: "Too large",
     415: "The content type is not read here", 422: "A business rule said no", 428: "If-Match is missing",
-    429: "Too many; wait `Retry-After` seconds", 500: "Our mistake", 503: "Not now; nothing happened; repeat with the same key",
+    429: "Too many; wait `Retry-After` seconds", 500: "Our mistake",
+    503: "Not now; nothing happened; repeat with the same key",
 }  # fmt: skip
 
 TAGS = {
@@ -94,10 +96,19 @@ def openapi_document() -> dict[str, Any]:
         "components": {
             "schemas": {name: _tidy(components[name]) for name in sorted(components)},
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "An API key, a token from /oauth/token, or a session or provider token."},
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key, a token from /oauth/token, or a session or provider token.",
+                },
                 "oauth": {
                     "type": "oauth2",
-                    "flows": {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {str(p): str(p) for p in access.Permission}}},
+                    "flows": {
+                        "clientCredentials": {
+                            "tokenUrl": "/oauth/token",
+                            "scopes": {str(p): str(p) for p in access.Permission},
+                        }
+                    },
                 },
             },
         },
@@ -120,7 +131,7 @@ def _problem_schema() -> dict[str, Any]:
     text = {"type": "string"}
     return {
         "title": "Problem",
-        "description": "What went wrong (RFC 9457). More members are facts that tell what to do; `code` is stable for ever.",
+        "description": "What went wrong (RFC 9457). More members are facts; `code` is stable for ever.",
         "type": "object",
         "properties": {
             "type": text | {"format": "uri-reference"}, "title": text, "status": {"type": "integer"}, "detail": text,
@@ -167,6 +178,7 @@ def refusals_of(op: Operation) -> list[type[Refusal]]:
 
 
 def _operation(op: Operation, by_kind: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
+    scopes = [str(op.permission)] if op.permission else []
     page: dict[str, Any] = {
         "operationId": op.name,
         "summary": op.summary,
@@ -174,7 +186,7 @@ def _operation(op: Operation, by_kind: dict[str, Any], components: dict[str, Any
         "tags": [op.tag],
         "parameters": _parameters(op, by_kind, components),
         "responses": _responses(op, by_kind),
-        "security": [] if op.access is Access.OPEN else [{"key": []}, {"oauth": [str(op.permission)] if op.permission else []}],
+        "security": [] if op.access is Access.OPEN else [{"key": []}, {"oauth": scopes}],
     }  # fmt: skip
     if op.permission is not None:
         page["description"] += f"\n\nPermission: `{op.permission}`."
@@ -205,7 +217,7 @@ def _parameters(op: Operation, by_kind: dict[str, Any], components: dict[str, An
         text = "Chosen by you, unique per request; a UUID is good. Repeating the request with it does nothing twice."
         found.append(
             {"name": "Idempotency-Key", "in": "header", "required": True, "description": text,
-             "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[!#-~]([!#-~ ]{0,253}[!#-~])?$"},
+             "schema": {"type": "string", "maxLength": 255, "pattern": r"^[!#-~]([!#-~ ]{0,253}[!#-~])?$"},
              "example": "8e03978e-40d5-43e8-bc93-6894a57f9324"}
         )  # fmt: skip
     if op.changes_version:
@@ -215,8 +227,8 @@ def _parameters(op: Operation, by_kind: dict[str, Any], components: dict[str, An
         )  # fmt: skip
     if op.versioned and op.method == "GET":
         found.append(
-            {"name": "If-None-Match", "in": "header", "required": False, "description": "Answer 304 if the ETag is still this.",
-             "schema": {"type": "string"}}
+            {"name": "If-None-Match", "in": "header", "required": False,
+             "description": "Answer 304 if the ETag is still this.", "schema": {"type": "string"}}
         )  # fmt: skip
     return found
 
@@ -232,6 +244,7 @@ def _not_null(kind: dict[str, Any]) -> dict[str, Any]:
 def _path_parameter(name: str) -> dict[str, Any]:
     page: dict[str, Any] = {"name": name, "in": "path", "required": True}
     if name == "tenant":
+        schema: dict[str, Any]
         text, schema, example = "The organisation: its slug or its `org_` id.", {"minLength": 1}, "kano-foods"
     elif name in PREFIXES:
         prefix = PREFIXES[name]

@@ -1,7 +1,7 @@
 """An operation: one method on one path, declared beside its handler. Routes and the OpenAPI document are made of these.
 
     @operation("POST", "/v1/{tenant}/branches", tag="Branches", body=BranchIn, reply=BranchOut, status=201,
-               permission=Permission.BRANCHES_WRITE, idempotent=True, refusals=("tenants.branch_code_taken",), example=...)
+               permission=Permission.BRANCHES_WRITE, idempotent=True, refusals=("tenants.branch_code_taken",))
     async def create_branch(call: Call, tx: Tx, body: BranchIn) -> Reply: ...
 
 A handler gets the call, the open transaction (read-only for GET; none with `transaction=False`), then the body and the

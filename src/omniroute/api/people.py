@@ -7,7 +7,21 @@ from msgspec import Meta
 from omniroute.api.call import Call
 from omniroute.api.errors import InvalidField
 from omniroute.api.operations import Access, Reply, operation
-from omniroute.api.shapes import In, Instant, Name, Out, PageIn, PageOut, id_field, page, parse_id, shown
+from omniroute.api.shapes import (
+    BranchId,
+    In,
+    Instant,
+    KeyId,
+    Name,
+    Out,
+    PageIn,
+    PageOut,
+    RoleId,
+    UserId,
+    page,
+    parse_id,
+    shown,
+)
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
 from omniroute.parties import access, people
@@ -20,8 +34,6 @@ _GRANTS = "/v1/{tenant}/grants"
 
 Email = Annotated[str, Meta(min_length=3, max_length=320, examples=["amina@kano-foods.example"])]
 Password = Annotated[str, Meta(min_length=1, max_length=1024)]
-RoleId = id_field("rol", "A role.")
-BranchId = id_field("brn", "A branch.")
 PermissionName = Annotated[str, Meta(min_length=1, max_length=64, examples=["ledger.read"])]
 
 
@@ -76,16 +88,16 @@ class GrantIn(In):
     """A role for a person or a key, everywhere or in a branch and below. Exactly one holder."""
 
     role_id: RoleId
-    user_id: id_field("usr", "A person.") | None = None  # type: ignore[valid-type]
-    key_id: id_field("key", "A key.") | None = None  # type: ignore[valid-type]
+    user_id: UserId | None = None
+    key_id: KeyId | None = None
     branch_id: BranchId | None = None
 
 
 class GrantsIn(In):
     """Whose grants."""
 
-    user_id: id_field("usr", "A person.") | None = None  # type: ignore[valid-type]
-    key_id: id_field("key", "A key.") | None = None  # type: ignore[valid-type]
+    user_id: UserId | None = None
+    key_id: KeyId | None = None
 
 
 class InvitationOut(Out):

@@ -39,11 +39,11 @@ Cursor = Annotated[str, Meta(min_length=1, max_length=500, description="`next_cu
 Revision = Annotated[int, Meta(description="Grows with each change; also the ETag.", examples=[1])]
 
 
-class In(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+class In(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A body or query: unknown members are refused."""
 
 
-class Out(msgspec.Struct, frozen=True, kw_only=True):
+class Out(msgspec.Struct, kw_only=True):
     """An answer."""
 
 
@@ -54,7 +54,7 @@ class PageIn(In):
     cursor: Cursor | None = None
 
 
-class PageOut(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+class PageOut(msgspec.Struct, Generic[T], kw_only=True):
     """Some items in order; `next_cursor` is null on the last page."""
 
     items: list[T]
@@ -79,15 +79,27 @@ def parse_id(prefix: str, text: str | None) -> UUID | None:
     return None if text is None else ids.parse(prefix, text)
 
 
-def id_field(prefix: str, what: str) -> Any:
-    """The type of a public id in a body."""
+def _id(prefix: str, what: str) -> Meta:
     pattern = f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"
-    return Annotated[str, Meta(pattern=pattern, description=what, examples=[f"{prefix}_01jd3m8q4vv8k8x2n0c5t7yh6r"])]
+    return Meta(pattern=pattern, description=what, examples=[f"{prefix}_01jd3m8q4vv8k8x2n0c5t7yh6r"])
 
 
+BranchId = Annotated[str, _id("brn", "A branch.")]
+ApplicationId = Annotated[str, _id("app", "An application.")]
+UserId = Annotated[str, _id("usr", "A person.")]
+KeyId = Annotated[str, _id("key", "A key.")]
+RoleId = Annotated[str, _id("rol", "A role.")]
+HoldId = Annotated[str, _id("hld", "A hold.")]
+TransactionId = Annotated[str, _id("txn", "A transaction.")]
 AccountText = Annotated[
-    str, Meta(min_length=1, max_length=128, description="The account: its code or its `acc_` id.", examples=["wallet:amina"])
-]  # fmt: skip
+    str,
+    Meta(
+        min_length=1,
+        max_length=128,
+        description="The account: its code or its `acc_` id.",
+        examples=["wallet:amina"],
+    ),
+]
 
 
 def shown(kind: type[U], thing: object, prefixes: dict[str, str], **given: object) -> U:
