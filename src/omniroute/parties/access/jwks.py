@@ -8,6 +8,7 @@ import asyncio
 import ipaddress
 import json
 import socket
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -125,7 +126,9 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-async def fetch_jwks(uri: str, *, loopback_allowed: bool = False, verify: bool = True) -> list[VerificationKey]:
+async def fetch_jwks(
+    uri: str, *, loopback_allowed: bool = False, verify: ssl.SSLContext | bool = True
+) -> list[VerificationKey]:
     """The keys at an address.
 
     Raises: ProviderUnreachable for anything but a JWKS within the limits.
@@ -138,7 +141,7 @@ async def fetch_jwks(uri: str, *, loopback_allowed: bool = False, verify: bool =
         raise ProviderUnreachable(retry_after_s=REFETCH_AFTER_S) from error
 
 
-async def _get(uri: str, loopback_allowed: bool, verify: bool) -> bytes:
+async def _get(uri: str, loopback_allowed: bool, verify: ssl.SSLContext | bool) -> bytes:
     parts = urlsplit(uri)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -170,7 +173,7 @@ async def _resolve(host: str, port: int, loopback_allowed: bool) -> str:
             raise ValueError("the address is not a public one")
     if not addresses:
         raise ValueError("the name has no address")
-    return addresses[0]
+    return min(addresses, key=lambda text: ":" in text)  # IPv4 first: every network has it.
 
 
 @dataclass(slots=True)
