@@ -16,6 +16,7 @@ from omniroute.api import (
     oauth,
     organisations,
     people,
+    providers,
 )
 from omniroute.api.operations import Operation, found_in
 
@@ -30,6 +31,7 @@ def operations() -> tuple[Operation, ...]:
         branches,
         people,
         keys,
+        providers,
         oauth,
         ledger_accounts,
         ledger_transactions,
