@@ -44,10 +44,6 @@ async def test_a_full_disk_is_named(database_url: str, tmp_path: Path) -> None:
     assert found["disk"].level == "problem"
 
 
-async def test_loopback_providers_are_warned_about(database_url: str) -> None:
-    assert (await findings(database_url, allow_loopback_oidc="true"))["identity providers"].level == "warning"
-
-
 @pytest.mark.parametrize(
     ("harm", "repair", "words"),
     [

@@ -71,9 +71,6 @@ def _machine(settings: Settings) -> list[Finding]:
     few = files < OPEN_FILES_MIN
     advice = f"raise it to {OPEN_FILES_MIN} or more (ulimit -n); each connection takes one" if few else ""
     findings.append(Finding("warning" if few else "ok", "open files", f"limit {files}", advice))
-    if settings.allow_loopback_oidc:
-        advice = "unset OMNIROUTE_ALLOW_LOOPBACK_OIDC outside of trials"
-        findings.append(Finding("warning", "identity providers", "may live on loopback, without TLS", advice))
     return findings
 
 

@@ -108,11 +108,6 @@ class Settings:
     disk_free_bytes_min: int = setting(
         268_435_456, "Free space of `data_dir` below which `/readiness` says no.", check=between(0, 1 << 50)
     )
-    residency: str = setting("", "Country or region where this installation keeps data, such as `NG` or `eu-west`.")
-    jwt_issuer: str = setting("", "Issuer of the access tokens we sign; empty takes `public_url`.")
-    allow_loopback_oidc: bool = setting(
-        False, "Let an identity provider live on http://127.0.0.1; for trials and tests only."
-    )
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severe line that is written.")
     log_format: Literal["json", "text"] = setting("json", "`json` for machines, `text` for a terminal.")
     otel_endpoint: str = setting("", "OTLP/HTTP collector for traces; empty switches tracing off.", check=HTTP)
