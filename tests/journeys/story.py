@@ -23,7 +23,7 @@ from omniroute.infra.postgres import Database, Tx
 from omniroute.kit.currency import exponent
 from omniroute.kit.ids import uuid7
 from omniroute.kit.money import Money, decimal_text
-from omniroute.ledger import Leg, OpenAccount, Posted, Refused, Side, reads
+from omniroute.ledger import Leg, OpenAccount, Posted, Refused, Side, periods, reads
 
 PAGES = Path(__file__).parents[2] / "docs" / "recipes"
 WRITE = "OMNIROUTE_WRITE_DOCS"
@@ -228,8 +228,21 @@ def _body(step: Step) -> str:
 def _answer(answer: Any) -> str:
     if isinstance(answer, str):
         return answer
-    if isinstance(answer, reads.Statement):
-        return _statement(answer)
+    match answer:
+        case periods.Period():
+            return _period(answer)
+        case [periods.Period(), *_]:
+            return "\n".join(_period(one) for one in answer)
+        case ledger.Account():
+            return f"- `{answer.code}` is {answer.status.value}"
+        case reads.Statement():
+            return _statement(answer)
+        case reads.TrialBalance():
+            return _trial_balance(answer)
+        case reads.ProfitAndLoss():
+            return _profit_and_loss(answer)
+        case reads.BalanceSheet():
+            return _balance_sheet(answer)
     outcomes = answer if isinstance(answer, list) else [answer]
     return "\n".join(f"- {_outcome(one)}" for one in outcomes)
 
@@ -251,10 +264,67 @@ def _statement(found: reads.Statement) -> str:
     return table(rows, right=["amount", "balance"])
 
 
+def _period(found: periods.Period) -> str:
+    sealed = f", under a hash of {len(found.state_hash)} bytes" if found.state_hash else ""
+    status = found.status.value.replace("_", "-")
+    return f"- `{found.name}`, {found.starts_on} to {found.ends_on}, is {status}{sealed}"
+
+
+def _trial_balance(found: reads.TrialBalance) -> str:
+    rows = [
+        {
+            "account": f"`{row.code}`",
+            "opening": number(row.opening_minor, row.currency),
+            "debit": number(row.debit_minor, row.currency),
+            "credit": number(row.credit_minor, row.currency),
+            "closing": number(row.closing_minor, row.currency),
+            "side": row.normal_side.value,
+        }
+        for row in found.rows
+    ]
+    for currency, totals in found.totals.items():
+        debit, credit = number(totals.debit_minor, currency), number(totals.credit_minor, currency)
+        total = {
+            "account": f"total {currency}",
+            "opening": "",
+            "debit": debit,
+            "credit": credit,
+            "closing": "",
+            "side": "",
+        }
+        rows.append(total)
+    return table(rows, right=["opening", "debit", "credit", "closing"])
+
+
+def _profit_and_loss(found: reads.ProfitAndLoss) -> str:
+    rows = [
+        {"": f"`{row.code}`", "turnover": number(row.closing_minor - row.opening_minor, row.currency)}
+        for row in (*found.income, *found.expenses)
+    ]
+    rows += [
+        {"": f"profit, {currency}", "turnover": number(profit, currency)} for currency, profit in found.profit.items()
+    ]
+    return table(rows, right=["turnover"])
+
+
+def _balance_sheet(found: reads.BalanceSheet) -> str:
+    rows = [
+        {"": f"`{row.code}`", "balance": number(row.closing_minor, row.currency), "part": part}
+        for part, accounts in (("assets", found.assets), ("liabilities", found.liabilities), ("equity", found.equity))
+        for row in accounts
+    ]
+    for currency, totals in found.totals.items():
+        theirs = totals.liabilities_minor + totals.equity_minor + totals.earnings_minor
+        rows.append({"": f"total, {currency}", "balance": number(totals.assets_minor, currency), "part": "assets"})
+        rows.append({"": f"total, {currency}", "balance": number(theirs, currency), "part": "liabilities and equity"})
+    return table(rows, right=["balance"])
+
+
 def _outcome(one: ledger.Outcome) -> str:
     again = " (as the first time: the key is known)" if one.replayed else ""
     if isinstance(one, Refused):
         return f"refused, `{one.refusal.code}`: {one.refusal.detail}{again}"
     found = one.transaction
     named = f" `{found.reference}`" if found.reference else ""
-    return f"booked: {found.kind.label}{named}, {len(found.entries)} entries{again}"
+    moved = f", counts on {found.value_on} instead of {found.original_on}" if found.original_on else ""
+    return f"booked: {found.kind.label}{named}, {len(found.entries)} entries{moved}{again}"

@@ -81,10 +81,9 @@ async def settle(tx: Tx, book: Story) -> Any:
     return await book.post(tx, *linked)
 
 
-async def close(tx: Tx, book: Story) -> str:
+async def close(tx: Tx, book: Story) -> Any:
     """An empty account can be closed for ever; nothing can be booked on it again, and its history stays."""
-    closed = await ledger.set_status(tx, book.id("escrow:order-12"), ledger.AccountStatus.CLOSED, meta=book.meta)
-    return f"- `{closed.code}` is {closed.status.value}"
+    return await ledger.set_status(tx, book.id("escrow:order-12"), ledger.AccountStatus.CLOSED, meta=book.meta)
 
 
 async def late_payment(tx: Tx, book: Story) -> Any:
