@@ -39,6 +39,8 @@ def test_the_doctor_finds_nothing_wrong(system: Running, folder: Path) -> None:
 def test_other_commands_find_its_database(system: Running, folder: Path) -> None:
     status = omniroute("migrate", "--status", "--json", data_dir=str(folder / "data"))
     assert (status.returncode, json.loads(status.stdout)["pending"]) == (0, [])
+    checked = omniroute("ledger", "check", "--json", data_dir=str(folder / "data"))
+    assert (checked.returncode, json.loads(checked.stdout)["books_balance"]) == (0, True)
     verified = omniroute("audit", "verify", "--json", data_dir=str(folder / "data"))
     assert (verified.returncode, json.loads(verified.stdout)["intact"]) == (0, True)
 

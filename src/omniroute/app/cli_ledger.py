@@ -15,7 +15,7 @@ from omniroute.app import console
 from omniroute.app.console import JsonOption
 from omniroute.app.places import with_database
 from omniroute.app.settings import load_settings
-from omniroute.app.wiring import app_database
+from omniroute.app.wiring import app_database, worker_database
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
@@ -23,7 +23,7 @@ from omniroute.kit.clock import SystemClock
 from omniroute.kit.currency import exponent
 from omniroute.kit.money import Money, decimal_text, parse_amount
 from omniroute.kit.refusal import Kind, Refusal
-from omniroute.ledger import reads
+from omniroute.ledger import checking, reads
 from omniroute.parties import tenants
 
 ledger = typer.Typer(help="Look at the books, check them, and post from a file.", no_args_is_help=True)
@@ -56,6 +56,35 @@ def ask(context: typer.Context, organisation: str, work: Callable[[Tx], Awaitabl
             return await work(tx)
 
     return asyncio.run(run())
+
+
+@ledger.command()
+def check(
+    context: typer.Context,
+    organisation: Annotated[str | None, typer.Option("--organisation", "-o", help="Left out: every one.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare everything the books keep twice, online; name what differs and where. Exit code 1 says something does."""
+
+    async def run() -> list[checking.Finding]:
+        tenant_id = None if organisation is None else ids.parse("org", organisation)
+        settings = with_database(load_settings(config=context.obj))
+        async with worker_database(settings) as db:
+            return [item async for item in checking.check(db, tenant_id)]
+
+    with console.reporting():
+        found = asyncio.run(run())
+    rows = [
+        {"organisation": ids.show("org", item.tenant_id), "what": item.what, "where": item.where, "detail": item.detail}
+        for item in found
+    ]
+    if as_json:
+        console.show_json({"books_balance": not rows, "findings": rows})
+    else:
+        if rows:
+            console.show_table(rows)
+        console.say("books balance: " + (f"NO, {len(rows)} findings" if rows else "ok"))
+    raise typer.Exit(console.PROBLEMS if rows else console.OK)
 
 
 @ledger.command()

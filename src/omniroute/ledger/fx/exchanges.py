@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from fractions import Fraction
 from uuid import UUID
 
 from omniroute.infra.events import Meta
@@ -124,7 +125,7 @@ async def _value(tx: Tx, quote: Quote, functional: str, now: datetime) -> Money:
     if quote.buy.currency == functional:
         return quote.buy
     rate = await find_rate(tx, quote.sell.currency, functional, at=now)
-    factor = rate.rate if rate.base == quote.sell.currency else 1 / rate.rate
+    factor = rate.rate if rate.base == quote.sell.currency else Fraction(1) / rate.rate
     return convert(quote.sell, functional, factor, rounding=Rounding.HALF_EVEN)
 
 

@@ -158,7 +158,7 @@ async def quote(
     assert timedelta(0) < valid_for <= VALID_FOR_MAX, "a quote is valid for up to a day"
     rate = await find_rate(tx, sell.currency, buy_currency, at=now)
     inverse = rate.base != sell.currency
-    buy = convert(sell, buy_currency, 1 / rate.rate if inverse else rate.rate, rounding=rounding)
+    buy = convert(sell, buy_currency, Fraction(1) / rate.rate if inverse else rate.rate, rounding=rounding)
     if buy.amount_minor <= 0:
         raise AmountTooSmall(amount_minor=sell.amount_minor, currency=sell.currency)
     made = Quote(uuid7(), rate.rate_id, inverse, sell, buy, rate.rate_text, rounding, now, now + valid_for)
