@@ -12,6 +12,7 @@ Knows nothing of payments or orders. `post` books any batch in one round trip; `
 requests of a process into such batches.
 """
 
+from omniroute.ledger import charts, checking, folding, fx, periods, reads
 from omniroute.ledger.accounts import (
     OpenAccount,
     describe_account,
@@ -89,6 +90,8 @@ __all__ = [
     "UnknownTransaction",
     "account_id",
     "capture_hold",
+    "charts",
+    "checking",
     "describe_account",
     "dry_run",
     "expire_holds",
@@ -97,15 +100,19 @@ __all__ = [
     "find_by_reference",
     "find_hold",
     "find_transaction",
+    "folding",
+    "fx",
     "list_accounts",
     "list_holds",
     "list_transactions",
     "open_account",
+    "periods",
     "place_hold",
     "post",
     "post_alone",
     "post_one",
     "post_transaction",
+    "reads",
     "resolve_group",
     "reverse_transaction",
     "set_limits",
