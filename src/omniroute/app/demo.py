@@ -36,7 +36,7 @@ from omniroute.kit.clock import SystemClock
 from omniroute.kit.currency import exponent
 from omniroute.kit.money import decimal_text
 from omniroute.kit.refusal import Fault, Kind, Refusal
-from omniroute.ledger import reads
+from omniroute.ledger import checking, reads
 from omniroute.parties import tenants
 
 SQL = load("omniroute.app")
@@ -191,11 +191,13 @@ async def _figures(
 ) -> Figures:
     tenant_id = ids.parse("org", enrolled.organisation)
     wrong = list(sheet.wrong)
-    async with worker_database(settings) as db, db.tx(tenant_id, readonly=True) as tx:
-        books = await tx.one(SQL.turnover_of_organisation, tenant=tenant_id)
-        # The organisation's business day may be ahead of ours.
-        tomorrow = SystemClock().now().date() + timedelta(days=1)
-        totals = (await reads.trial_balance(tx, to_on=tomorrow)).totals[CURRENCY]
+    async with worker_database(settings) as db:
+        async with db.tx(tenant_id, readonly=True) as tx:
+            books = await tx.one(SQL.turnover_of_organisation, tenant=tenant_id)
+            # The organisation's business day may be ahead of ours.
+            tomorrow = SystemClock().now().date() + timedelta(days=1)
+            totals = (await reads.trial_balance(tx, to_on=tomorrow)).totals[CURRENCY]
+        wrong += [f"{one.what}: {one.where}: {one.detail}" async for one in checking.check(db, tenant_id)]
     transactions = books.transactions - len(wallets())
     if transactions != sheet.accepted:
         wrong.append(f"{sheet.accepted:,} transfers were accepted, but the ledger has {transactions:,}")
