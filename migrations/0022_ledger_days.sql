@@ -36,10 +36,10 @@ CREATE TABLE ledger_snapshot (
     on_date        date        NOT NULL,
     known_until    timestamptz NOT NULL,
     version        bigint,
-    posted_debit   numeric(20) NOT NULL,
-    posted_credit  numeric(20) NOT NULL,
-    pending_debit  numeric(20) NOT NULL,
-    pending_credit numeric(20) NOT NULL,
+    posted_debit   numeric NOT NULL,
+    posted_credit  numeric NOT NULL,
+    pending_debit  numeric NOT NULL,
+    pending_credit numeric NOT NULL,
     CONSTRAINT ledger_snapshot_pk PRIMARY KEY (tenant_id, account_id, on_date)
 );
 CREATE TABLE ledger_snapshot_day (
@@ -55,8 +55,8 @@ CREATE TABLE ledger_period_turnover (
     tenant_id    uuid        NOT NULL,
     period_id    uuid        NOT NULL,
     account_id   uuid        NOT NULL,
-    debit_minor  numeric(20) NOT NULL,
-    credit_minor numeric(20) NOT NULL,
+    debit_minor  numeric NOT NULL,
+    credit_minor numeric NOT NULL,
     CONSTRAINT ledger_period_turnover_pk PRIMARY KEY (tenant_id, period_id, account_id)
 );
 CREATE TABLE ledger_period_closing (
