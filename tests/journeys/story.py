@@ -23,7 +23,7 @@ from omniroute.infra.postgres import Database, Tx
 from omniroute.kit.currency import exponent
 from omniroute.kit.ids import uuid7
 from omniroute.kit.money import Money, decimal_text
-from omniroute.ledger import Leg, OpenAccount, Posted, Refused, Side, periods, reads
+from omniroute.ledger import Leg, OpenAccount, Posted, Refused, Side, fx, periods, reads
 
 PAGES = Path(__file__).parents[2] / "docs" / "recipes"
 WRITE = "OMNIROUTE_WRITE_DOCS"
@@ -38,6 +38,11 @@ Step = Callable[[Tx, "Story"], Awaitable[Any]]
 def ngn(amount_minor: int) -> Money:
     """Naira, in kobo."""
     return Money(amount_minor, "NGN")
+
+
+def usd(amount_minor: int) -> Money:
+    """Dollars, in cents."""
+    return Money(amount_minor, "USD")
 
 
 def number(amount_minor: int, currency: str) -> str:
@@ -143,22 +148,28 @@ class Story:
         self._page.append(self._table(self._before))
 
     def watch(self, *accounts: OpenAccount) -> None:
-        """Show accounts from now on that a step opened."""
+        """Show accounts that a step will open, as soon as they are there."""
         self._accounts += accounts
 
     async def balances(self) -> dict[str, ledger.Balance]:
         """Every account of the story."""
         async with self.db.tx(self.tenant_id, readonly=True) as tx:
             found = await ledger.find_balances(tx, [self.id(one.code) for one in self._accounts])
-        return {one.code: found[self.id(one.code)] for one in self._accounts}
+        return {one.code: found[self.id(one.code)] for one in self._accounts if self.id(one.code) in found}
 
-    async def step(self, step: Step, *, after: timedelta = timedelta(hours=1), show: bool = True) -> Any:
-        """Run a step in its own transaction; write down its prose, its code, its answer and the accounts after it."""
+    async def step(
+        self, step: Step, *, after: timedelta = timedelta(hours=1), show: bool = True, code: bool = True
+    ) -> Any:
+        """Run a step in its own transaction; write down its prose, its code, its answer and the accounts after it.
+
+        `code` False: they were written down before; only the answer is new.
+        """
         self.now += after
         async with self.db.tx(self.tenant_id) as tx:
             answer = await step(tx, self)
-        self.say(step.__doc__ or "")
-        self._page.append(f"```python\n{_body(step)}\n```")
+        if code:
+            self.say(step.__doc__ or "")
+            self._page.append(f"```python\n{_body(step)}\n```")
         if answer is not None:
             self._page.append(_answer(answer))
         balances = await self.balances()
@@ -175,6 +186,8 @@ class Story:
     def _table(self, balances: Mapping[str, ledger.Balance]) -> str:
         rows = []
         for one in self._accounts:
+            if one.code not in balances:
+                continue
             balance = balances[one.code]
             row = {"account": f"`{one.code}`", "balance": number(balance.posted_minor, one.currency)}
             row["available"] = number(balance.available_minor, one.currency)
@@ -233,6 +246,17 @@ def _answer(answer: Any) -> str:
             return _period(answer)
         case [periods.Period(), *_]:
             return "\n".join(_period(one) for one in answer)
+        case fx.Rate():
+            return f"- 1 {answer.base} = {answer.rate_text} {answer.quote}, from {answer.valid_from:%d %b %H:%M}"
+        case fx.Quote():
+            sold, bought = (
+                f"{number(one.amount_minor, one.currency)} {one.currency}" for one in (answer.sell, answer.buy)
+            )
+            return f"- {sold} for {bought}, until {answer.expires_at:%H:%M}"
+        case fx.Exchange():
+            again = " (as the first time)" if answer.replayed else ""
+            legs, earned = len(answer.transaction.entries), number(answer.realised_minor, answer.functional)
+            return f"- booked: {legs} entries; realised {earned} {answer.functional}{again}"
         case ledger.Account():
             return f"- `{answer.code}` is {answer.status.value}"
         case reads.Statement():
