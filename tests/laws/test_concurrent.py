@@ -215,6 +215,7 @@ async def _count(owner_db: Database, books: Books) -> int:
     async with owner_db.tx() as tx:
         query = "SELECT count(*) FROM ledger_txn WHERE tenant_id = %s"
         row = await (await tx.connection.execute(query, [books.tenant_id])).fetchone()
+        assert row is not None
         return int(row[0])
 
 
@@ -230,7 +231,7 @@ async def test_law_13_a_deferred_account_is_its_row_and_its_increments_at_every_
 
     async def fold() -> None:
         while not done.is_set():
-            await ledger.fold_tenant(worker_db, books.tenant_id, limit=7)
+            await ledger.folding.fold_tenant(worker_db, books.tenant_id, limit=7)
             await asyncio.sleep(0.005)
 
     async def read() -> None:
@@ -243,6 +244,6 @@ async def test_law_13_a_deferred_account_is_its_row_and_its_increments_at_every_
 
     await asyncio.gather(work(), fold(), read())
     assert (await books.balance("fees")).posted_minor == 6 * 15 * 5
-    await ledger.fold_tenant(worker_db, books.tenant_id)
+    await ledger.folding.fold_tenant(worker_db, books.tenant_id)
     assert (await books.balance("fees")).posted_minor == 6 * 15 * 5
     await check_invariants(owner_db, books.tenant_id)
