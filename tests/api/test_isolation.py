@@ -97,3 +97,29 @@ async def test_legs_on_another_organisations_account_are_refused(a: Client, b: C
 
 def _with_credentials(client: Client, options: dict[str, Any]) -> dict[str, Any]:
     return options | {"headers": options["headers"] | {"authorization": f"Bearer {client.secret}"}}
+
+
+async def test_a_branch_sees_and_moves_only_its_own(a: Client) -> None:
+    await open_accounts(a, "cash:hq", "wallet:hq")
+    branch = await a.post("/branches", {"code": "north", "name": "North"})
+    own = {"name": "n", "currency": "NGN", "branch_id": branch["id"]}
+    await a.post("/ledger/accounts", {"code": "cash:north", "type": "asset", **own})
+    await a.post("/ledger/accounts", {"code": "wallet:north", "type": "liability", **own})
+    permissions = ["ledger.read", "ledger.post", "ledger.accounts.write", "ledger.periods.close", "organisation.write"]
+    key = {"name": "north till", "permissions": permissions, "branch_ids": [branch["id"]]}
+    issued = await a.post("/keys", key)
+    north = Client(a.http, a.tenant_id, a.slug, issued["secret"])
+
+    codes = {account["code"] for account in (await north.get("/ledger/accounts"))["items"]}
+    assert codes == {"cash:north", "wallet:north"}
+    await north.post("/ledger/transactions", transfer("cash:north", "wallet:north", 5))
+    before = await a.books()
+    for path in ("/ledger/accounts/cash:hq", "/ledger/accounts/cash:hq/balance", "/ledger/accounts/cash:hq/statement"):
+        assert (await north.send("GET", path)).status_code == 404
+    moved = await north.send("POST", "/ledger/transactions", json=transfer("cash:hq", "wallet:north", 5))
+    assert (moved.status_code, moved.json()["code"]) == (422, "ledger.unknown_account")
+    opened = {"code": "cash:elsewhere", "name": "n", "type": "asset", "currency": "NGN"}
+    assert (await north.send("POST", "/ledger/accounts", json=opened)).status_code == 404
+    period = {"name": "p", "starts_on": "2019-01-01", "ends_on": "2019-01-31"}
+    assert (await north.send("POST", "/ledger/periods", json=period)).status_code == 403
+    assert await a.books() == before

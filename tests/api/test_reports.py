@@ -76,3 +76,24 @@ async def test_a_closed_period_takes_nothing(a: Client) -> None:
     again = await a.send("PUT", f"{path}/status", json={"status": "sealed"}, headers={"if-match": made.headers["etag"]})
     assert again.status_code == 412
     assert (await a.get(path))["status"] == "closed"
+
+
+async def test_an_exchange_books_at_the_quoted_rate(a: Client) -> None:
+    await a.post("/ledger/accounts", {"code": "usd", "name": "usd", "type": "liability", "currency": "USD"})
+    await a.post("/ledger/accounts", {"code": "ngn", "name": "ngn", "type": "liability", "currency": "NGN"})
+    rate = {"base": "USD", "quote": "NGN", "rate": "1600.5", "valid_from": "2026-01-01T00:00:00Z", "source": "test"}
+    assert (await a.post("/ledger/rates", rate))["rate"] == "1600.5"
+    quote = await a.post("/ledger/quotes", {"amount": 1000, "currency": "USD", "buy_currency": "NGN"})
+    assert quote["buy"] == {"amount": 1600500, "currency": "NGN"}
+    body = {"quote_id": quote["id"], "from_account": "usd", "to_account": "ngn", "functional": "NGN"}
+    done = await a.post("/ledger/exchanges", body)
+    assert done["functional"] == "NGN"
+    assert (await a.get("/ledger/accounts/ngn/balance"))["posted"] == 1600500
+    assert (await a.get("/ledger/accounts/usd/balance"))["posted"] == -1000
+
+
+async def test_a_chart_opens_its_accounts_once(a: Client) -> None:
+    chart = {"template": "merchant", "currency": "NGN", "prefix": "m1:"}
+    opened = await a.post("/ledger/charts", chart)
+    assert opened["accounts"]
+    assert await a.post("/ledger/charts", chart) == opened

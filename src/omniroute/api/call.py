@@ -30,6 +30,7 @@ PREFIXES = {
     "period": "per",
     "event": "evt",
     "rate": "rte",
+    "quote": "qte",
     "role": "rol",
     "grant": "grt",
     "provider": "oip",

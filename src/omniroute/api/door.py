@@ -35,7 +35,7 @@ from omniroute.api.problems import Answer, problem
 from omniroute.infra import idempotency
 from omniroute.infra.postgres import DatabaseUnavailable, Tx, WriteConflict
 from omniroute.kit.refusal import Kind, Refusal
-from omniroute.parties.access import authenticate
+from omniroute.parties.access import PermissionMissing, authenticate
 
 # A refusal of these kinds is an outcome: it is kept and repeated. The others say "not now" or "not you".
 KEPT_KINDS = frozenset(
@@ -86,6 +86,10 @@ async def _perform(services: Services, op: Operation, request: Incoming) -> Answ
         whole = caller
         if op.permission is not None:
             caller = caller.require(op.permission)
+            if op.whole and caller.branches is not None:
+                raise PermissionMissing(
+                    "the permission must be held in the whole organisation", permission=op.permission
+                )
     for text in request.path.values():
         bodies.check_text(text)
     arguments: list[Any] = []

@@ -31,6 +31,7 @@ from omniroute.api.shapes import (
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
 from omniroute.kit.money import json_amount, parse_amount
+from omniroute.ledger import charts
 from omniroute.parties.access import Permission
 
 _ID = re.compile(r"acc_[0-7][0-9a-hjkmnp-tv-z]{25}")
@@ -90,6 +91,22 @@ class AccountsIn(PageIn):
     parent: AccountText | None = None
     branch_id: BranchId | None = None
     owner_ref: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+
+class ChartIn(In):
+    """Which chart of accounts, in which currency; `prefix` stands before every code."""
+
+    template: Literal["platform", "merchant", "rider", "customer"]
+    currency: Currency
+    prefix: Annotated[str, Meta(max_length=64)] = ""
+    owner_ref: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    branch_id: BranchId | None = None
+
+
+class ChartOut(Out):
+    """The accounts of the chart."""
+
+    accounts: list["AccountOut"]
 
 
 class AccountOut(Out):
@@ -338,3 +355,28 @@ async def get_balance(call: Call, tx: Tx) -> BalanceOut:
     account_id = _account(call)
     await ledger.find_account(tx, account_id)
     return balance_out((await ledger.find_balances(tx, [account_id]))[account_id])
+
+
+@operation(
+    "POST", "/v1/{tenant}/ledger/charts", tag="Accounts", status=201, permission=Permission.LEDGER_ACCOUNTS_WRITE,
+    body=ChartIn, reply=ChartOut, idempotent=True, example={"template": "merchant", "currency": "NGN"},
+    refusals=("ledger.unknown_template", "ledger.malformed_account", "ledger.account_code_taken", "api.unknown_branch"),
+)  # fmt: skip
+async def apply_chart(call: Call, tx: Tx, body: ChartIn) -> ChartOut:
+    """Open the accounts of a chart.
+
+    Those that exist with the same properties stay as they are.
+    """
+    branch_id = parse_id("brn", body.branch_id)
+    _check_branch(call, branch_id)
+    accounts = await charts.apply_template(
+        tx,
+        body.template,
+        currency=body.currency,
+        prefix=body.prefix,
+        owner_ref=body.owner_ref,
+        branch_id=branch_id,
+        now=call.now,
+        meta=call.meta,
+    )
+    return ChartOut(accounts=[account_out(account) for account in accounts])

@@ -64,7 +64,8 @@ _EXAMPLE = {
 
 
 @operation(
-    "POST", _BASE, tag="Periods", status=201, permission=Permission.LEDGER_PERIODS_CLOSE, body=CreatePeriodIn,
+    "POST", _BASE, tag="Periods", status=201, permission=Permission.LEDGER_PERIODS_CLOSE, whole=True,
+    body=CreatePeriodIn,
     reply=PeriodOut, versioned=True, idempotent=True, refusals=("ledger.malformed_period", "ledger.period_overlap"),
     example={"name": "2026-11", "starts_on": "2026-11-01", "ends_on": "2026-11-30"}, example_reply=_EXAMPLE,
 )  # fmt: skip
@@ -95,7 +96,8 @@ async def get_period(call: Call, tx: Tx) -> Reply:
 
 
 @operation(
-    "PUT", _BASE + "/{period}/status", tag="Periods", permission=Permission.LEDGER_PERIODS_CLOSE, body=PeriodStatusIn,
+    "PUT", _BASE + "/{period}/status", tag="Periods", permission=Permission.LEDGER_PERIODS_CLOSE, whole=True,
+    body=PeriodStatusIn,
     reply=PeriodOut, versioned=True, changes_version=True, example={"status": "soft_closed"},
     refusals=("ledger.period_not_found", "ledger.period_changed", "ledger.period_transition",
               "ledger.period_out_of_order", "ledger.unknown_account", "ledger.account_frozen", "ledger.account_closed",

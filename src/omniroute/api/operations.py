@@ -6,6 +6,7 @@
 
 A handler gets the call, the open transaction (read-only for GET; none with `transaction=False`), then the body and the
 query if the operation declares them. It never commits, never sees a header, and answers with a struct or a `Reply`.
+With `whole`, the permission must be held in the whole organisation, not just in some branches.
 """
 
 import re
@@ -65,6 +66,7 @@ class Operation:
     key_kept_by: Literal["door", "ledger"] = "door"
     versioned: bool = False
     changes_version: bool = False
+    whole: bool = False
     secret: bool = False
     bulk: bool = False
     hot: bool = False

@@ -198,7 +198,8 @@ async def get_organisation(call: Call, tx: Tx) -> Reply:
 
 
 @operation(
-    "PATCH", _BASE, tag="Organisations", permission=Permission.ORGANISATION_WRITE, body=UpdateOrganisationIn,
+    "PATCH", _BASE, tag="Organisations", permission=Permission.ORGANISATION_WRITE, whole=True,
+    body=UpdateOrganisationIn,
     reply=OrganisationOut, versioned=True, changes_version=True, example={"branding": {"primary_colour": "#0a7d4f"}},
     refusals=("tenants.organisation_not_found", "tenants.malformed", "tenants.stale_version"),
     example_reply=_EXAMPLE | {"version": 2},
@@ -212,7 +213,8 @@ async def update_organisation(call: Call, tx: Tx, body: UpdateOrganisationIn) ->
 
 
 @operation(
-    "POST", _LINKS, tag="Organisations", status=201, permission=Permission.LINKS_REQUEST, body=RequestLinkIn,
+    "POST", _LINKS, tag="Organisations", status=201, permission=Permission.LINKS_REQUEST, whole=True,
+    body=RequestLinkIn,
     reply=LinkOut, versioned=True, idempotent=True,
     refusals=("tenants.malformed", "tenants.organisation_not_found", "tenants.link_exists", "kit.malformed_id"),
     example={"organisation": "lagos-mills", "relation": "partner", "scopes": ["catalog.read"]},
@@ -252,7 +254,8 @@ async def get_link(call: Call, tx: Tx) -> Reply:
 
 
 @operation(
-    "PUT", _LINKS + "/{link}/approval", tag="Organisations", permission=Permission.LINKS_DECIDE, body=ApproveLinkIn,
+    "PUT", _LINKS + "/{link}/approval", tag="Organisations", permission=Permission.LINKS_DECIDE, whole=True,
+    body=ApproveLinkIn,
     reply=LinkOut, versioned=True, changes_version=True, refusals=_LINK_REFUSALS, example={"scopes": ["catalog.read"]},
 )  # fmt: skip
 async def approve_link(call: Call, tx: Tx, body: ApproveLinkIn) -> Reply:
@@ -268,7 +271,8 @@ async def approve_link(call: Call, tx: Tx, body: ApproveLinkIn) -> Reply:
 
 
 @operation(
-    "PUT", _LINKS + "/{link}/status", tag="Organisations", permission=Permission.ORGANISATION_READ, body=DecideLinkIn,
+    "PUT", _LINKS + "/{link}/status", tag="Organisations", permission=Permission.ORGANISATION_READ, whole=True,
+    body=DecideLinkIn,
     reply=LinkOut, versioned=True, changes_version=True, refusals=_LINK_REFUSALS, example={"status": "ended"},
 )  # fmt: skip
 async def decide_link(call: Call, tx: Tx, body: DecideLinkIn) -> Reply:
