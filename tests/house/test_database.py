@@ -156,7 +156,10 @@ async def test_times_carry_a_zone_and_money_is_whole(owner_db: Database) -> None
     )
     banned = {"timestamp without time zone", "real", "double precision", "money", "json"}
     assert [row.name for row in found if row.kind in banned] == []
-    assert [row.name for row in found if row.name.endswith("_minor") and row.kind not in ("bigint", "numeric")] == []
+    whole = re.compile(r"bigint(\[\])?|numeric\(\d+(,0)?\)")  # Sums of bigints may pass 2^63.
+    amounts = [row for row in found if row.name.endswith("_minor")]
+    assert len(amounts) > 10
+    assert [(row.name, row.kind) for row in amounts if not whole.fullmatch(row.kind)] == []
 
 
 async def test_everything_belongs_to_the_owner(owner_db: Database) -> None:
