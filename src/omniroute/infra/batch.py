@@ -1,6 +1,6 @@
 """Group commit: single requests of many callers become one call of the database.
 
-    submit -> queue of its lane -> a drain takes up to `items_max` after at most `wait_s` -> flush -> each caller's answer
+    submit -> queue of its lane -> a drain of up to `items_max` after at most `wait_s` -> flush -> each caller's answer
 
 A lane is what one call may carry together (a tenant). Lanes take turns, so a busy one cannot starve the others.
 When a flush fails, it is tried again in halves, so that one poisonous item cannot take its companions with it.

@@ -85,7 +85,8 @@ class Money:
         fractions lost, the earliest first among equals. Weights are integers >= 0, not all zero.
         """
         total = sum(weights)
-        assert total > 0 and min(weights) >= 0, "weights are integers >= 0 and not all zero"
+        assert total > 0, "weights are not all zero"
+        assert min(weights) >= 0, "weights are integers >= 0"
         sign = -1 if self.amount_minor < 0 else 1
         whole = abs(self.amount_minor)
         shares = [whole * weight // total for weight in weights]
