@@ -55,8 +55,8 @@ CREATE TABLE ledger_period_turnover (
     tenant_id    uuid        NOT NULL,
     period_id    uuid        NOT NULL,
     account_id   uuid        NOT NULL,
-    debit_minor  numeric NOT NULL,
-    credit_minor numeric NOT NULL,
+    debit_minor  bigint NOT NULL,
+    credit_minor bigint NOT NULL,
     CONSTRAINT ledger_period_turnover_pk PRIMARY KEY (tenant_id, period_id, account_id)
 );
 CREATE TABLE ledger_period_closing (

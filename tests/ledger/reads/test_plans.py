@@ -42,7 +42,7 @@ def _nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
     return [plan, *(node for child in plan.get("Plans", []) for node in _nodes(child))]
 
 
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "find_balances": {},
     "balance_on": {"on": date(2026, 2, 1)},
     "strict_as_known": {"at": AT},
