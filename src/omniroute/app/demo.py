@@ -227,7 +227,8 @@ async def _figures(
 
 def _show(figures: Figures) -> None:
     def money(amount_minor: int) -> str:
-        return f"{CURRENCY} {decimal_text(amount_minor, exponent(CURRENCY))}"
+        whole, point, rest = decimal_text(amount_minor, exponent(CURRENCY)).partition(".")
+        return f"{CURRENCY} {int(whole):,}{point}{rest}"
 
     lines: list[tuple[str, object]] = [
         ("transfers in the file", figures.transfers),
