@@ -13,9 +13,10 @@ from tests.api.makers import CLOCK, Client, Makers
 
 
 @pytest.fixture(scope="module")
-async def services(app_db: Database) -> AsyncIterator[Services]:
+async def services(app_db: Database, worker_db: Database) -> AsyncIterator[Services]:
     poster = Poster(app_db, lambda tenant_id: CLOCK.now().date())
-    yield Services(db=app_db, poster=poster, clock=CLOCK)
+    gate = access.Authenticator(app_db)
+    yield Services(db=app_db, poster=poster, clock=CLOCK, authenticator=gate, worker_db=worker_db)
     await poster.close()
 
 

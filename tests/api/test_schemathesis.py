@@ -24,12 +24,15 @@ from omniroute.api import Services, create_app
 from omniroute.infra.postgres import Database
 from omniroute.kit.clock import SystemClock
 from omniroute.ledger import Poster
+from omniroute.parties.access import Authenticator
 
 async def main() -> None:
     db = await Database.open(sys.argv[1], role="omniroute_app")
     clock = SystemClock()
     poster = Poster(db, lambda tenant_id: clock.now().date())
-    app = create_app(Services(db=db, poster=poster, clock=clock), access_log=False)
+    worker_db = await Database.open(sys.argv[1], role="omniroute_worker")
+    services = Services(db=db, poster=poster, clock=clock, authenticator=Authenticator(db), worker_db=worker_db)
+    app = create_app(services, access_log=False)
     await Server(app, address="127.0.0.1", port=int(sys.argv[2]), interface=Interfaces.ASGI).serve()
 
 asyncio.run(main())

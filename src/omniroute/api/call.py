@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -14,7 +14,7 @@ from omniroute.infra.postgres import Database
 from omniroute.kit import ids
 from omniroute.kit.clock import Clock
 from omniroute.ledger import Command, Outcome
-from omniroute.parties.access import Caller, Permission
+from omniroute.parties.access import Authenticator, Caller, Permission
 
 PREFIXES = {
     "organisation": "org",
@@ -44,6 +44,8 @@ class Poster(Protocol):
 
     async def post(self, tenant_id: UUID, command: Command, *, branches: tuple[UUID, ...] | None = None) -> Outcome: ...
 
+    def today(self, tenant_id: UUID) -> date: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -58,12 +60,16 @@ class Limits:
 class Services:
     """All that the door needs, handed in by the wiring; there are no globals.
 
+    `authenticator` knows the issuer of our tokens and keeps callers for some seconds. `worker_db` reads for the check
+    of the books (None: it is not offered here).
     `data_folder`: where free disk space matters (None: not ours to watch). `registry`: where metrics are kept.
     """
 
     db: Database
     poster: Poster
     clock: Clock
+    authenticator: Authenticator
+    worker_db: Database | None = None
     limits: Limits = Limits()
     registry: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
     data_folder: Path | None = None
@@ -102,6 +108,11 @@ class Call:
     def tenant_id(self) -> UUID:
         """The caller's organisation."""
         return self.caller.tenant_id
+
+    @property
+    def today(self) -> date:
+        """The organisation's business day: the value date of what names none."""
+        return self.services.poster.today(self.tenant_id)
 
     @property
     def meta(self) -> Meta:

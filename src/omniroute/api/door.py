@@ -35,13 +35,24 @@ from omniroute.api.problems import Answer, problem
 from omniroute.infra import idempotency
 from omniroute.infra.postgres import DatabaseUnavailable, Tx, WriteConflict
 from omniroute.kit.refusal import Kind, Refusal
-from omniroute.parties.access import PermissionMissing, authenticate
+from omniroute.parties.access import Permission, PermissionMissing
 
 # A refusal of these kinds is an outcome: it is kept and repeated. The others say "not now" or "not you".
 KEPT_KINDS = frozenset(
     {Kind.INVALID, Kind.NOT_FOUND, Kind.CONFLICT, Kind.REFUSED, Kind.PRECONDITION_FAILED, Kind.TOO_LARGE}
 )
 REPLAYED = ("idempotency-replayed", "true")
+# After such a change nobody may go on for the seconds that callers are remembered.
+_CHANGES_ACCESS = frozenset(
+    {
+        Permission.KEYS_WRITE,
+        Permission.ROLES_WRITE,
+        Permission.PEOPLE_WRITE,
+        Permission.OIDC_WRITE,
+        Permission.ORGANISATION_CLOSE,
+        Permission.PLATFORM_ORGANISATIONS_SUSPEND,
+    }
+)
 
 _ETAG = re.compile(r'"(\d{1,18})"')
 _WEAK_OR_STRONG = re.compile(r'(?:W/)?"[^"\x00-\x20\x7f]*"')
@@ -79,7 +90,7 @@ async def _perform(services: Services, op: Operation, request: Incoming) -> Answ
     credentials = None if authorization is None else authorization.decode("latin-1")
     caller = whole = None
     if op.access is not Access.OPEN:
-        caller = await authenticate(services.db, credentials, now=now, tenant=request.path.get("tenant"))
+        caller = await services.authenticator.authenticate(credentials, now=now, tenant=request.path.get("tenant"))
         # Another organisation and no organisation look and cost the same: nothing is looked up.
         if op.access is Access.TENANT and not caller.is_of(request.path["tenant"]):
             raise RouteNotFound()
@@ -119,7 +130,10 @@ async def _perform(services: Services, op: Operation, request: Incoming) -> Answ
         return render(op, await op.handler(call, *arguments), headers)
     if op.method == "GET":
         return await _read(call, op, arguments, headers)
-    return await _write(call, op, arguments, value)
+    answer = await _write(call, op, arguments, value)
+    if op.permission in _CHANGES_ACCESS:
+        services.authenticator.forget()
+    return answer
 
 
 async def _read(call: Call, op: Operation, arguments: list[Any], headers: Mapping[bytes, bytes]) -> Answer:

@@ -219,7 +219,7 @@ async def _resolve(call: Call, tx: Tx, *, capture: bool) -> GroupOut:
         tx,
         call.uuid("group"),
         capture=capture,
-        today=call.now.date(),
+        today=call.today,
         branches=call.caller.branches,
         may_soft=may_soft(call),
         meta=call.meta,

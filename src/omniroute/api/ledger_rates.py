@@ -223,7 +223,7 @@ async def exchange(call: Call, tx: Tx, body: ExchangeIn) -> ExchangeOut:
         to_account=to_account,
         functional=body.functional,
         now=call.now,
-        today=call.now.date(),
+        today=call.today,
         meta=call.meta,
     )
     return ExchangeOut(

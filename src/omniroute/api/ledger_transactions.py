@@ -299,7 +299,7 @@ async def try_out(call: Call, command: ledger.Command) -> Reply:
     """What booking the command would answer; nothing is booked."""
     caller = call.caller
     async with call.services.db.tx(caller.tenant_id, branches=caller.branches) as tx:
-        outcome = (await ledger.dry_run(tx, [command], today=call.now.date(), branches=caller.branches))[0]
+        outcome = (await ledger.dry_run(tx, [command], today=call.today, branches=caller.branches))[0]
     if isinstance(outcome, ledger.Refused):
         raise outcome.refusal
     return Reply(transaction_out(outcome.transaction), status=200)
@@ -449,7 +449,7 @@ async def post_batch(call: Call, tx: Tx, body: BatchIn) -> BatchOut:
         commands.append(command)
         places.append(place)
     if commands or not body.items:
-        outcomes = await ledger.post(tx, commands, today=call.now.date(), branches=call.caller.branches)
+        outcomes = await ledger.post(tx, commands, today=call.today, branches=call.caller.branches)
         for place, outcome in zip(places, outcomes, strict=True):
             if body.atomic and isinstance(outcome, ledger.Refused) and outcome.refusal.code != "ledger.linked_refused":
                 outcome.refusal.facts["item"] = place

@@ -73,6 +73,8 @@ async def issue_token(call: Call, body: TokenIn) -> Reply:
             client_id=client_id,
             client_secret=client_secret,
             scope=body.scope,
+            issuer=call.services.authenticator.issuer,
+            audience=call.services.authenticator.audience,
             now=call.now,
         )
     except Refusal as refusal:

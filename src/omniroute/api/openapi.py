@@ -54,6 +54,7 @@ TAGS = {
     "Reports": "Trial balance, balance sheet, profit and loss, general ledger; as JSON or CSV.",
     "Periods": "Accounting periods and their closing.",
     "Rates": "Exchange rates, quotes and conversions.",
+    "Ledger check": "Whether the books are right, and what is not.",
     "Events": "What happened, in order.",
     "Audit": "Proofs that nothing was changed afterwards.",
     "Health": "About this process.",

@@ -108,6 +108,17 @@ class Settings:
     disk_free_bytes_min: int = setting(
         268_435_456, "Free space of `data_dir` below which `/readiness` says no.", check=between(0, 1 << 50)
     )
+    jwt_issuer: str = setting(
+        "", "Issuer of the access tokens we sign; empty takes `public_url`, else a name for trying things out."
+    )
+    allow_loopback_oidc: bool = setting(
+        False, "Fetch keys of outside identity providers from this machine too, over http. For development only."
+    )
+    event_retention_days: int = setting(
+        0,
+        "Sealed events older than this are removed, those of the ledger never; 0 keeps everything.",
+        check=between(0, 36_500),
+    )
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severe line that is written.")
     log_format: Literal["json", "text"] = setting("json", "`json` for machines, `text` for a terminal.")
     otel_endpoint: str = setting("", "OTLP/HTTP collector for traces; empty switches tracing off.", check=HTTP)

@@ -14,6 +14,7 @@ from omniroute.infra.batch import BatchLimits
 from omniroute.infra.postgres import Database, PoolLimits
 from omniroute.infra.telemetry import new_registry
 from omniroute.kit.clock import Clock, SystemClock
+from omniroute.parties import access
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,12 @@ class House:
             clock=self.clock,
             limits=limits,
             registry=self.registry,
+            authenticator=access.Authenticator(
+                self.db,
+                issuer=settings.jwt_issuer or settings.public_url or access.ISSUER_DEFAULT,
+                loopback_allowed=settings.allow_loopback_oidc,
+            ),
+            worker_db=self.worker_db,
             data_folder=folder if folder.exists() else None,
             public_url=settings.public_url,
         )

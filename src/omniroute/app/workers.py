@@ -11,11 +11,11 @@ from prometheus_client import Counter
 from omniroute import ledger
 from omniroute.app.wiring import House
 from omniroute.infra import idempotency
-from omniroute.infra.events import ChainBuilder, prune_inbox
+from omniroute.infra.events import ChainBuilder, prune_inbox, retain
 from omniroute.infra.telemetry import logger
 from omniroute.kit.refusal import Fault
 from omniroute.ledger import folding
-from omniroute.parties import access
+from omniroute.parties import access, people
 
 log = logger("omniroute.workers")
 
@@ -55,6 +55,8 @@ def jobs(house: House) -> list[Job]:
         Job("access.signing_key", _sign, retention_ms),
         Job("idempotency.purge", _purge_replies, retention_ms),
         Job("events.inbox", _prune_inbox, retention_ms),
+        Job("events.retain", _retain, retention_ms),
+        Job("people.login_attempts", _purge_login_attempts, retention_ms),
     ]
 
 
@@ -104,6 +106,19 @@ async def _sign(house: House) -> int:
 async def _purge_replies(house: House) -> int:
     async with house.worker_db.tx() as tx:
         return await idempotency.purge(tx, now=house.clock.now())
+
+
+async def _retain(house: House) -> int:
+    days = house.settings.event_retention_days
+    if days == 0:
+        return 0
+    async with house.worker_db.tx() as tx:
+        retired = await retain(tx, before=house.clock.now() - timedelta(days=days))
+    return retired.event_count
+
+
+async def _purge_login_attempts(house: House) -> int:
+    return await people.purge_login_attempts(house.db, now=house.clock.now())
 
 
 async def _prune_inbox(house: House) -> int:

@@ -56,6 +56,10 @@ class Poster:
             raise refusal(retry_after_s=RETRY_AFTER_S) from full
         return await future
 
+    def today(self, tenant_id: UUID) -> date:
+        """The tenant's business day, the value date of commands that name none."""
+        return self._business_day(tenant_id)
+
     async def close(self) -> None:
         """Take nothing more, finish what waits."""
         await self._group.close()
