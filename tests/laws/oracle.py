@@ -9,6 +9,8 @@ from uuid import UUID
 from omniroute.kit.money import MINOR_MAX
 from omniroute.ledger import Command, Leg, Side, TxnKind
 
+DEFERRED_LEG_MAX = 2**56
+
 
 @dataclass
 class Account:
@@ -262,6 +264,8 @@ class Oracle:
         self, account_id: UUID, side: Side, held: bool, amount: int
     ) -> tuple[UUID, Side, bool, int, int | None, int | None]:
         account = self.accounts[account_id]
+        if account.deferred and amount > DEFERRED_LEG_MAX:
+            raise No("ledger.balance_overflow")
         if account.posted[side] + account.held[side] + amount > MINOR_MAX:
             raise No("ledger.balance_overflow")
         (account.held if held else account.posted)[side] += amount

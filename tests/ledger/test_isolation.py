@@ -196,6 +196,15 @@ async def test_a_branch_sees_its_own_and_moves_nothing_else(app_db: Database, ou
     ]
 
 
+async def test_a_key_of_another_branch_is_taken_and_shows_nothing(app_db: Database, ours: Books) -> None:
+    repeat = [_transfer(ours.tenant_id, "north", "south", 100, key="one")]
+    outcomes = await ledger.post_alone(app_db, ours.tenant_id, repeat, today=TODAY, branches=(uuid7(),))
+    async with app_db.tx(ours.tenant_id, branches=(uuid7(),)) as tx:
+        outcomes += await ledger.post(tx, repeat, today=TODAY, branches=(uuid7(),))
+    codes = [outcome.refusal.code for outcome in outcomes if isinstance(outcome, ledger.Refused)]
+    assert codes == ["ledger.key_reused", "ledger.key_reused"]
+
+
 async def test_a_branch_sees_nothing_that_only_others_touched(app_db: Database, ours: Books) -> None:
     async with app_db.tx(ours.tenant_id, branches=(uuid7(),)) as tx:
         assert (await ledger.list_transactions(tx)).items == []

@@ -392,7 +392,10 @@ async def test_a_group_stays_whole_when_a_key_repeats_around_it(books: Books, ow
 
 
 async def test_a_deferred_account_overflows_as_a_refusal(books: Books) -> None:
-    whole = ngn(MINOR_MAX)
-    outcomes = await books.post(books.transfer("float", "open", whole), books.transfer("float", "revenue", whole))
+    largest = ngn(2**56)
+    await books.posted(books.transfer("float", "open", largest))
+    outcomes = await books.post(
+        books.transfer("float", "open", largest), books.transfer("float", "revenue", ngn(2**56 + 1))
+    )
     assert codes(outcomes) == ["booked", "ledger.balance_overflow"]
-    assert (await books.balance("float")).posted_minor == MINOR_MAX
+    assert (await books.balance("float")).posted_minor == 2 * 2**56

@@ -5,6 +5,7 @@ round of each background job, close the pools, stop the embedded server.
 """
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -77,11 +78,19 @@ class Open:
                 self.idle.set()
 
 
+def _spare_the_collector() -> None:
+    """What is loaded stays, and requests leave no cycles behind: looking for them cost a third of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 async def listen(house: House, stop: asyncio.Event, *, started: Callable[[str], None]) -> None:
     """Answer HTTP until told to stop, then until the last open request is answered (or the drain time is over)."""
     settings = house.settings
     port = settings.http_port or _free_port(settings.http_host)
     app = Open(api.create_app(house.services(), access_log=settings.http_access_log))
+    _spare_the_collector()
     server = Server(
         app,
         address=settings.http_host,

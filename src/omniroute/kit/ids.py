@@ -26,17 +26,30 @@ class MalformedId(Refusal):
 
 
 _last = 0
+_entropy = b""
+_used = 0
+
+
+def _forget_entropy() -> None:
+    global _entropy, _used
+    _entropy, _used = b"", 0
+
+
+os.register_at_fork(after_in_child=_forget_entropy)  # A child must not hand out its parent's numbers.
 
 
 def uuid7() -> UUID:
     """A new UUID version 7; within one process each is greater than the one before."""
-    global _last
+    global _last, _entropy, _used
     # 48 bits of milliseconds, then 12 bits of sub-millisecond: RFC 9562 section 6.2, method 3.
     stamp = time.time_ns() * 4096 // 1_000_000
     if stamp <= _last:
         stamp = _last + 1
     _last = stamp
-    random = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
+    if _used == len(_entropy):  # Fetched in stock: a system call for each id costs more than the id.
+        _entropy, _used = os.urandom(4096), 0
+    random = int.from_bytes(_entropy[_used : _used + 8]) & 0x3FFF_FFFF_FFFF_FFFF
+    _used += 8
     value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0x2 << 62 | random
     return UUID(int=value)
 

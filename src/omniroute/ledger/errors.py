@@ -214,7 +214,7 @@ class ConditionOnDeferred(Refusal):
 
 
 class BalanceOverflow(Refusal):
-    """The account's turnover would pass 2^63-1 minor units."""
+    """The account's turnover would pass 2^63-1 minor units; a deferred account takes legs up to 2^56."""
 
     code = "ledger.balance_overflow"
     kind = Kind.REFUSED

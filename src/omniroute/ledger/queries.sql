@@ -12,7 +12,8 @@ SELECT o_code, o_facts, o_replayed, o_txn, o_value_on, o_booked_at, o_entry_item
 
 -- name: enter_tenant
 -- Set the tenant for the rest of this transaction, for reads beside a posting that had no transaction of its own.
-SELECT set_config('omniroute.tenant_id', %(tenant)s::text, true)
+SELECT set_config('omniroute.tenant_id', %(tenant)s::text, true) AS tenant,
+       set_config('omniroute.branch_ids', coalesce(%(branches)s::uuid[]::text, ''), true) AS branches
 
 -- name: shut_fence
 -- Wait for postings of the tenant that are in flight, and keep others out until the commit.

@@ -12,6 +12,7 @@ from omniroute.infra.postgres import Connection, Tx, load
 from omniroute.kit.money import Money
 from omniroute.ledger import posting
 from omniroute.ledger.commands import Command
+from omniroute.ledger.errors import KeyReused
 from omniroute.ledger.model import (
     Account,
     AccountStatus,
@@ -23,6 +24,7 @@ from omniroute.ledger.model import (
     Mode,
     Outcome,
     Posted,
+    Refused,
     Side,
     Transaction,
     TxnKind,
@@ -56,19 +58,25 @@ async def post(
             await cursor.execute(SQL.post.text, call.params, prepare=True)
             some, unread = posting.decode(call, await cursor.fetchone())
         if unread:
-            found = await _transactions(connection, tenant_id, list(unread.values()))
+            found = await _transactions(connection, tenant_id, branches, list(unread.values()))
             for i, transaction_id in unread.items():
-                some[i] = Posted(found[transaction_id], transaction_id != call.transaction_ids[i])
+                seen = found.get(transaction_id)
+                # A key that another branch has used is taken, and what it stands for is not this caller's to see.
+                replayed = transaction_id != call.transaction_ids[i]
+                some[i] = Refused(KeyReused(), replayed) if seen is None else Posted(seen, replayed)
         outcomes.extend([outcome for outcome in some if outcome is not None])
     assert len(outcomes) == len(commands)
     return outcomes
 
 
-async def _transactions(connection: Connection, tenant_id: UUID, ids: Sequence[UUID]) -> dict[UUID, Transaction]:
+async def _transactions(
+    connection: Connection, tenant_id: UUID, branches: Sequence[UUID] | None, ids: Sequence[UUID]
+) -> dict[UUID, Transaction]:
     params = {"tenant": tenant_id, "transactions": list(ids)}
     # Outside a transaction (group commit) no tenant is set, and row-level security would hide every row.
     async with connection.transaction():
-        await connection.execute(SQL.enter_tenant.text, {"tenant": str(tenant_id)})
+        scope = {"tenant": str(tenant_id), "branches": None if branches is None else list(branches)}
+        await connection.execute(SQL.enter_tenant.text, scope)
         rows = await (await connection.execute(SQL.find_transactions.text, params)).fetchall()
         entries = await _entries(connection, params)
     return {row.txn_id: _transaction(row, entries[row.txn_id]) for row in rows}
@@ -107,7 +115,9 @@ def _transaction(row: Any, entries: Sequence[Entry]) -> Transaction:
 
 
 async def find_transaction(tx: Tx, transaction_id: UUID) -> Transaction | None:
-    return (await _transactions(tx.connection, tx.tenant, [transaction_id])).get(transaction_id)
+    params = {"tenant": tx.tenant, "transactions": [transaction_id]}
+    row = await tx.one_or_none(SQL.find_transactions, **params)
+    return None if row is None else _transaction(row, (await _entries(tx.connection, params))[transaction_id])
 
 
 async def find_by_claim(tx: Tx, claim: UUID) -> UUID | None:
