@@ -126,6 +126,8 @@ END $$;
 CREATE FUNCTION login_succeeded(p_account bytea, p_source bytea) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = omniroute, pg_temp
     AS $$
+    -- Two log-ins at once must not both take the same attempt back: the first statement makes them queue.
+    SELECT FROM login_throttle WHERE kind = 'source' AND key_hash = p_source FOR UPDATE;
     DELETE FROM login_throttle WHERE kind = 'source' AND key_hash = p_source AND attempt_count <= 1;
     UPDATE login_throttle SET attempt_count = attempt_count - 1, blocked_until = NULL
      WHERE kind = 'source' AND key_hash = p_source;

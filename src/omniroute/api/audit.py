@@ -23,7 +23,7 @@ class ChainOut(Out):
     head: HeadOut | None
 
 
-@operation("GET", "/v1/{tenant}/audit/chain", tag="Audit", permission=Permission.AUDIT_READ, reply=ChainOut)
+@operation("GET", "/v1/{tenant}/audit/chain", tag="Audit", permission=Permission.AUDIT_READ, whole=True, reply=ChainOut)
 async def get_chain(call: Call, tx: Tx) -> ChainOut:
     """Show the head of the organisation's chain of events."""
     head = await events.head(tx)

@@ -31,8 +31,8 @@ class EventsOut(Out):
 
 
 @operation(
-    "GET", "/v1/{tenant}/events", tag="Events", permission=Permission.AUDIT_READ, query=EventsIn, reply=EventsOut,
-    refusals=("kit.malformed_cursor",), example_query={"type": "ledger.*"},
+    "GET", "/v1/{tenant}/events", tag="Events", permission=Permission.AUDIT_READ, whole=True, query=EventsIn,
+    reply=EventsOut, refusals=("kit.malformed_cursor",), example_query={"type": "ledger.*"},
 )  # fmt: skip
 async def list_events(call: Call, tx: Tx, query: EventsIn) -> EventsOut:
     """Read events from a cursor on.

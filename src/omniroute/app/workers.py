@@ -118,7 +118,7 @@ async def _retain(house: House) -> int:
 
 
 async def _purge_login_attempts(house: House) -> int:
-    return await people.purge_login_attempts(house.db, now=house.clock.now())
+    return await people.purge_login_attempts(house.worker_db, now=house.clock.now())
 
 
 async def _prune_inbox(house: House) -> int:
