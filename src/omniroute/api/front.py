@@ -36,8 +36,8 @@ SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
     (b"referrer-policy", b"no-referrer"),
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
     (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
-API_CSP = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 
 log = structlog.get_logger("omniroute.api")
 
@@ -152,12 +152,9 @@ async def answer(services: Services, op: Operation, scope: Scope, receive: Recei
 
 def dress(headers: Any, correlation: UUID) -> list[tuple[bytes, bytes]]:
     """The headers of every answer: those of the answer, the correlation id, the security headers it does not set."""
-    own = list(headers)
-    names = {name for name, _ in own}
-    own.append((b"x-correlation-id", str(correlation).encode()))
-    own.extend(header for header in SECURITY_HEADERS if header[0] not in names)
-    if API_CSP[0] not in names:
-        own.append(API_CSP)
+    own = [*headers, (b"x-correlation-id", str(correlation).encode())]
+    names = [name for name, _ in own]
+    own += [header for header in SECURITY_HEADERS if header[0] not in names]
     return own
 
 

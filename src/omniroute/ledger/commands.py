@@ -87,6 +87,10 @@ def check_legs(legs: Sequence[Leg]) -> None:
     """
     if not 2 <= len(legs) <= LEGS_MAX:
         raise LegsMissing(legs=len(legs), legs_min=2, legs_max=LEGS_MAX)
+    if len(legs) == 2:
+        one, two = legs
+        if one.amount == two.amount and one.side is not two.side and one.amount.amount_minor > 0:
+            return  # Nearly all there are.
     sums: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     for leg in legs:

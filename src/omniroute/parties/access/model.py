@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal
 from uuid import UUID
 
@@ -116,6 +117,7 @@ class Caller:
         return organisation == self.organisation_slug or organisation == organisation_text(self.tenant_id)
 
 
+@lru_cache(maxsize=10_000)
 def organisation_text(tenant_id: UUID) -> str:
     """The public id of an organisation."""
     return show("org", tenant_id)
