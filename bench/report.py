@@ -48,10 +48,15 @@ def hardware() -> dict[str, str | int]:
 
 
 def save(figures: list[Figure]) -> Path:
-    """Write bench/results/latest.json (the list alone) and hardware.json beside it; the path of the first."""
+    """Write bench/results/latest.json (the list alone) and hardware.json beside it; the path of the first.
+
+    Figures that were not measured this time stay as they were.
+    """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / "latest.json"
-    path.write_text(json.dumps([asdict(f) for f in figures], indent=2) + "\n")
+    new = {f.name: asdict(f) for f in figures}
+    old = {f["name"]: f for f in json.loads(path.read_text())} if path.exists() else {}
+    path.write_text(json.dumps(list((old | new).values()), indent=2) + "\n")
     (RESULTS / "hardware.json").write_text(json.dumps(hardware(), indent=2) + "\n")
     return path
 
