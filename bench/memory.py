@@ -61,12 +61,13 @@ async def _batches(client: httpx.AsyncClient) -> None:
             for k in range(1_000)
         ]
         key = {"idempotency-key": f"memory-{i}"}
-        answer = await client.post("/ledger/transactions/batch", json={"items": items}, headers=key)
+        answer = await client.post("/ledger/batches", json={"items": items}, headers=key)
         answer.raise_for_status()
 
 
 async def _reads(client: httpx.AsyncClient) -> None:
-    for path in ("/ledger/accounts?limit=500", "/ledger/transactions?limit=500", "/ledger/accounts/wallet:1"):
+    statement = "/ledger/accounts/wallet:1/statement?limit=500"
+    for path in ("/ledger/accounts?limit=500", "/ledger/transactions?limit=500", statement):
         (await client.get(path)).raise_for_status()
 
 

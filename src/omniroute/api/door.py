@@ -33,7 +33,7 @@ from omniroute.api.errors import (
 from omniroute.api.operations import FORM_TYPE, JSON_TYPE, Access, Operation, Reply
 from omniroute.api.problems import Answer, problem
 from omniroute.infra import idempotency
-from omniroute.infra.postgres import DatabaseUnavailable, Tx, WriteConflict
+from omniroute.infra.postgres import DatabaseUnavailable, StatementTimeout, Tx, WriteConflict
 from omniroute.kit.refusal import Kind, Refusal
 from omniroute.parties.access import Permission, PermissionMissing
 
@@ -79,7 +79,7 @@ async def perform(services: Services, op: Operation, request: Incoming) -> Answe
         return await _perform(services, op, request)
     except Refusal as refusal:
         return problem(refusal)
-    except (DatabaseUnavailable, WriteConflict):
+    except (DatabaseUnavailable, StatementTimeout, WriteConflict):
         return problem(Unavailable())
 
 

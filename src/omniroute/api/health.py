@@ -11,7 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from omniroute.api.call import Call
 from omniroute.api.operations import Access, Reply, operation
-from omniroute.infra.postgres import DatabaseUnavailable, WriteConflict
+from omniroute.infra.postgres import DatabaseUnavailable, StatementTimeout, WriteConflict
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -69,7 +69,7 @@ async def _database_answers(call: Call) -> bool:
     try:
         async with asyncio.timeout(3), call.services.db.connection() as connection:
             await AsyncConnectionPool.check_connection(connection)
-    except (DatabaseUnavailable, WriteConflict, TimeoutError):
+    except (DatabaseUnavailable, StatementTimeout, WriteConflict, TimeoutError):
         return False
     return True
 

@@ -150,7 +150,12 @@ async def embedded(settings: Settings) -> AsyncIterator[Settings]:
         yield settings
         return
     async with EmbeddedPostgres(postgres_folder(settings)) as server:
-        yield with_server(settings, server)
+        keeping = asyncio.create_task(server.keep_running())  # It comes back when it is killed, as a service would.
+        try:
+            yield with_server(settings, server)
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
 
 
 async def up(

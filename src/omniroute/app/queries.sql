@@ -38,9 +38,8 @@ SELECT c.relname::text AS table_name,
  ORDER BY c.relname;
 
 -- name: newest_event_transaction
--- The newest transaction number in the event log beside the server's own; a restored dump may be ahead of its server.
-SELECT (SELECT max(xid) FROM event_log) AS logged,
-       pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS present;
+-- The newest transaction number in the event log beside the present one; a restored dump may be ahead of its server.
+SELECT (SELECT max(xid) FROM event_log) AS logged, (SELECT top FROM event_cut()) AS present;
 
 -- name: time_zones
 -- The time zone of every organisation; the worker reads over all tenants.
