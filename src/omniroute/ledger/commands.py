@@ -211,8 +211,7 @@ def place_hold(
     )
 
 
-def _part(kind: TxnKind, amount_minor: int | None, legs: Sequence[Leg]) -> None:
-    assert kind in (TxnKind.CAPTURE, TxnKind.REVERSE)
+def _check_part(amount_minor: int | None, legs: Sequence[Leg]) -> None:
     if legs:
         if amount_minor is not None:
             raise LegsMissing("give either an amount or legs", legs=len(legs))
@@ -242,7 +241,7 @@ def capture_hold(
 
     Raises: LegsMissing, AmountNotPositive, Unbalanced, MalformedKey, MalformedReference, MetadataTooLarge.
     """
-    _part(TxnKind.CAPTURE, amount_minor, legs)
+    _check_part(amount_minor, legs)
     check_texts(key, reference)
     return Command(
         TxnKind.CAPTURE,
@@ -300,7 +299,7 @@ def reverse_transaction(
 
     Raises: LegsMissing, AmountNotPositive, Unbalanced, MalformedKey, MalformedReference, MetadataTooLarge.
     """
-    _part(TxnKind.REVERSE, amount_minor, legs)
+    _check_part(amount_minor, legs)
     check_texts(key, reference)
     return Command(
         TxnKind.REVERSE,

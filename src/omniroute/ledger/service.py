@@ -8,7 +8,6 @@ from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database, Tx, WriteConflict
 from omniroute.kit.clock import Clock
 from omniroute.kit.paging import MalformedCursor, Page, check_limit, decode_cursor, encode_cursor
-from omniroute.kit.refusal import Refusal
 from omniroute.ledger import store
 from omniroute.ledger.commands import Command, capture_hold, claim_id, void_hold
 from omniroute.ledger.errors import BatchOutOfRange, HoldResolved, LinkedGroupBroken, UnknownHold, UnknownTransaction
@@ -306,8 +305,3 @@ def _id_cursor(cursor: str | None) -> UUID | None:
         return UUID(str(text))
     except ValueError as error:
         raise MalformedCursor() from error
-
-
-def refusal_of(outcome: Outcome) -> Refusal | None:
-    """The refusal of an outcome, or None when it is booked."""
-    return outcome.refusal if isinstance(outcome, Refused) else None
