@@ -110,6 +110,22 @@ async def test_a_watched_server_comes_back_by_itself(private_postgres: PrivatePo
     assert server.pid is None
 
 
+async def test_a_stop_is_the_last_word_for_whoever_watches(
+    private_postgres: PrivatePostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omniroute.infra.postgres.server.WATCH_S", 0)  # Looks in every turn of the loop.
+    server = await private_postgres(fast=True)
+    for killed in (False, True):
+        watch = asyncio.create_task(server.keep_running())
+        if killed:
+            await server.kill()
+        await asyncio.sleep(0)
+        await server.stop()
+        await asyncio.wait_for(watch, 10)
+        assert server.pid is None
+        await server.start()
+
+
 async def test_a_second_start_is_refused_and_names_folder_and_process(private_postgres: PrivatePostgres) -> None:
     server = await private_postgres()
     second = EmbeddedPostgres(server.folder)

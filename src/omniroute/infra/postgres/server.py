@@ -108,7 +108,8 @@ class EmbeddedPostgres:
         self._passwords: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None  # Held from start to stop, also while the server is dead in between.
-        self._starting = asyncio.Lock()
+        self._wanted = False  # Between a start and the stop that somebody asked for.
+        self._changing = asyncio.Lock()  # Starts and stops one after the other.
 
     @property
     def pid(self) -> int | None:
@@ -151,25 +152,20 @@ class EmbeddedPostgres:
 
         Raises: AlreadyRunning, VersionMismatch, FolderDamaged, FolderUnreachable, BinariesMissing, ServerFailed.
         """
-        async with self._starting:
-            account = await asyncio.to_thread(self._take)
-            try:
-                binaries = await asyncio.to_thread(self._prepare, account)
-                await self._stop_orphan()
-                await self._launch(account, binaries)
-                await self._ensure_logins()
-            except BaseException:
-                await self.stop()
-                raise
+        async with self._changing:
+            await self._start()
 
     async def keep_running(self) -> None:
         """Start the server again whenever it died without being asked to. Runs until cancelled or stopped.
 
         Raises: what `start` raises.
         """
-        while self._lock is not None:
-            if self.pid is None and not self._starting.locked():
-                await self.start()
+        while self._wanted:
+            if self.pid is None:
+                async with self._changing:
+                    # Looked at again: a stop may have been asked for while we waited, and it is the last word.
+                    if self._wanted and self.pid is None:
+                        await self._start()
             await asyncio.sleep(WATCH_S)
 
     async def stop(self, timeout_s: float = 60) -> None:
@@ -177,13 +173,10 @@ class EmbeddedPostgres:
 
         Raises: ServerFailed when the server is still there after the time-out and a second, ruder request.
         """
-        try:
-            if self.pid is not None:
-                await self._end(self.pid, timeout_s)
-        finally:
-            if self._lock is not None:
-                self._lock.close()
-                self._lock = None
+        self._wanted = False
+        async with self._changing:
+            self._wanted = False  # Again: a start that was under way has just said the opposite.
+            await self._stop(timeout_s)
 
     async def kill(self, *, children: bool = True) -> None:
         """Kill -9, for demonstrations and crash tests: the server and its children, or the server alone."""
@@ -195,6 +188,28 @@ class EmbeddedPostgres:
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
         await self._wait_until_gone(victims, patience_s=10)
+
+    async def _start(self) -> None:
+        account = await asyncio.to_thread(self._take)
+        self._wanted = True
+        try:
+            binaries = await asyncio.to_thread(self._prepare, account)
+            await self._stop_orphan()
+            await self._launch(account, binaries)
+            await self._ensure_logins()
+        except BaseException:
+            self._wanted = False
+            await self._stop()
+            raise
+
+    async def _stop(self, timeout_s: float = 60) -> None:
+        try:
+            if self.pid is not None:
+                await self._end(self.pid, timeout_s)
+        finally:
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
 
     # -- the folder -----------------------------------------------------------------------------------------------
 
