@@ -1,0 +1,1 @@
+"""What we ask of the outside world: Protocols and plain dataclasses; connectors fulfil them, modules use them."""
