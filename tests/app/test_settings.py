@@ -46,6 +46,12 @@ def test_an_unknown_line_of_the_file_is_refused_with_the_nearest_name(tmp_path: 
         ("OMNIROUTE_HTTP_PORT", "1.5", "OMNIROUTE_HTTP_PORT: expected a whole number, got '1.5'"),
         ("OMNIROUTE_HTTP_ACCESS_LOG", "maybe", "OMNIROUTE_HTTP_ACCESS_LOG: expected true or false, got 'maybe'"),
         (
+            "OMNIROUTE_TRUSTED_PROXIES",
+            "0.0.0.0/0",
+            "OMNIROUTE_TRUSTED_PROXIES: expected networks such as 10.0.0.0/8, with commas between them: "
+            "0.0.0.0/0 would trust everybody, got '0.0.0.0/0'",
+        ),
+        (
             "OMNIROUTE_LOG_LEVEL",
             "loud",
             "OMNIROUTE_LOG_LEVEL: expected one of debug, info, warning, error, got 'loud'",

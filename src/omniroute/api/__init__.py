@@ -4,6 +4,7 @@ front.py        correlation id, security headers, metrics, access log; hot opera
 application.py  operations become routes of the framework
 door.py         how every request is worked, and in which order it is refused
 operations.py   what an operation declares; openapi.py and documentation.py show it
+proxies.py      the client's address behind trusted proxies
 problems.py     the only table from refusal to HTTP status
 <noun>.py       the operations of one module
 """
@@ -11,5 +12,15 @@ problems.py     the only table from refusal to HTTP status
 from omniroute.api.application import create_app
 from omniroute.api.call import Limits, Poster, Services
 from omniroute.api.openapi import error_codes, openapi_document
+from omniroute.api.proxies import Proxies, read_networks
 
-__all__ = ["Limits", "Poster", "Services", "create_app", "error_codes", "openapi_document"]
+__all__ = [
+    "Limits",
+    "Poster",
+    "Proxies",
+    "Services",
+    "create_app",
+    "error_codes",
+    "openapi_document",
+    "read_networks",
+]

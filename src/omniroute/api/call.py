@@ -9,6 +9,7 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
+from omniroute.api.proxies import Proxies
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database
 from omniroute.kit import ids
@@ -61,7 +62,7 @@ class Services:
     """All that the door needs, handed in by the wiring; there are no globals.
 
     `authenticator` knows the issuer of our tokens and keeps callers for some seconds. `worker_db` reads for the check
-    of the books (None: it is not offered here).
+    of the books (None: it is not offered here). `proxies`: whose word on the client's address counts.
     `data_folder`: where free disk space matters (None: not ours to watch). `registry`: where metrics are kept.
     """
 
@@ -74,6 +75,7 @@ class Services:
     registry: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
     data_folder: Path | None = None
     public_url: str = ""
+    proxies: Proxies = field(default_factory=Proxies)
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ async def answer(services: Services, op: Operation, scope: Scope, receive: Recei
         path=path,
         receive=receive,
         correlation_id=scope[CORRELATION],
-        address=client[0] if client else "",
+        address=services.proxies.client(client[0] if client else "", scope["headers"]),
     )
     return await perform(services, op, incoming)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
+from omniroute.api import read_networks
 from omniroute.infra.postgres import default_folder
 from omniroute.kit.refusal import Kind, Refusal
 
@@ -50,6 +51,15 @@ def address(*schemes: str) -> Check:
 def setting(default: object, doc: str, *, check: Check | None = None, secret: bool = False) -> Any:
     """A field of `Settings`: default, one sentence for docs/settings.md, and how to tell a wrong value."""
     return field(default=default, repr=not secret, metadata={"doc": doc, "check": check, "secret": secret})
+
+
+def networks(value: str) -> str | None:
+    """A list of networks, as 10.0.0.0/8."""
+    try:
+        read_networks(value)
+    except ValueError as error:
+        return f"expected networks such as 10.0.0.0/8, with commas between them: {error}"
+    return None
 
 
 POSTGRES = address("postgresql", "postgres")
@@ -92,6 +102,15 @@ class Settings:
     http_backlog: int = setting(2_048, "Connections the kernel keeps waiting for us.", check=between(16, 65_535))
     http_drain_s: int = setting(15, "On SIGTERM: time that open requests get to finish.", check=between(0, 600))
     http_access_log: bool = setting(False, "Log one line a request.")
+    trusted_proxies: str = setting(
+        "",
+        "Networks of the proxies before us, as `10.0.0.0/8, 2001:db8::/32`. From them alone the client's address is "
+        "taken out of `trusted_proxy_header`; empty believes nobody.",
+        check=networks,
+    )
+    trusted_proxy_header: Literal["x-forwarded-for", "forwarded"] = setting(
+        "x-forwarded-for", "The header these proxies append the client's address to. The other one is not believed."
+    )
     public_url: str = setting("", "Address under which the world sees us, for links and redirects.", check=HTTP)
     request_bytes_max: int = setting(1_048_576, "Largest request body.", check=between(1_024, 1 << 30))
     bulk_bytes_max: int = setting(16_777_216, "Largest body of a bulk request.", check=between(1_024, 1 << 31))

@@ -51,6 +51,7 @@ class House:
             worker_db=self.worker_db,
             data_folder=folder if folder.exists() else None,
             public_url=settings.public_url,
+            proxies=api.Proxies(api.read_networks(settings.trusted_proxies), settings.trusted_proxy_header),
         )
 
 
