@@ -1,0 +1,121 @@
+"""All rails on one port, each under its name, and the handles that move clock, faults and funds.
+
+http://127.0.0.1:8801/mpesa/...             a rail
+GET  /_sandbox/connections                  test credentials of every rail
+PUT  /_sandbox/faults                       {"seed": 7, "percent": 20, "query_percent": 5, "faults": [...]}
+GET  /_sandbox/transfers?rail=&reference=   what became of orders
+GET  /_sandbox/feed?rail=&account=          every movement of money: the rail's own statement
+PUT  /_sandbox/funds                        {"rail", "account", "currency", "amount_minor"}
+"""
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from omniroute.sandbox.faults import Fault, FaultPlan
+from omniroute.sandbox.rail import RailSandbox
+from omniroute.sandbox.wire import WireCall, WireReply, WireServer
+from omniroute.sandbox.world import World
+
+HANDLES = "_sandbox"
+
+
+class Sandbox:
+    """A running sandbox: `async with Sandbox(world, rails) as sandbox: sandbox.url`."""
+
+    def __init__(self, world: World, rails: Sequence[RailSandbox], *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.world = world
+        self._rails = {rail.rail: rail for rail in rails}
+        self._server = WireServer(self.handle, host=host, port=port)
+        self._going: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return self._server.url
+
+    @property
+    def rails(self) -> list[RailSandbox]:
+        """Every rail in it."""
+        return list(self._rails.values())
+
+    async def __aenter__(self) -> "Sandbox":
+        await self._server.start()
+        self._going = asyncio.create_task(self.world.keep_going())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.stop()
+        if self._going is not None:
+            self._going.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._going
+        await self.world.close()
+
+    async def handle(self, call: WireCall) -> WireReply:
+        """Answer one call."""
+        name, _, rest = call.path.lstrip("/").partition("/")
+        if name == HANDLES:
+            return self._handle_control(call, rest)
+        rail = self._rails.get(name)
+        if rail is None:
+            return _json(404, {"error": f"no rail {name!r} here", "rails": sorted(self._rails)})
+        return await rail.handle(dataclasses.replace(call, path=f"/{rest}"))
+
+    def _handle_control(self, call: WireCall, what: str) -> WireReply:
+        try:
+            return self._control(call, what)
+        except (KeyError, ValueError, TypeError) as error:
+            return _json(400, {"error": str(error)})
+
+    def _control(self, call: WireCall, what: str) -> WireReply:
+        match call.method, what:
+            case "GET", "connections":
+                found = [dataclasses.asdict(one) for rail in self.rails for one in rail.connections()]
+                return _json(200, [{**one, "endpoint": f"{self.url}/{one['rail']}{one['path']}"} for one in found])
+            case "GET", "transfers":
+                reference = call.query.get("reference")
+                return _json(
+                    200,
+                    [
+                        dataclasses.asdict(one)
+                        for one in self.world.transfers(call.query.get("rail"))
+                        if reference in (None, one.order.reference)
+                    ],
+                )
+            case "GET", "feed":
+                rail, account = call.query.get("rail"), call.query.get("account")
+                return _json(
+                    200,
+                    [
+                        dataclasses.asdict(one)
+                        for one in self.world.movements
+                        if rail in (None, one.rail) and account in (None, one.account)
+                    ],
+                )
+            case "PUT", "faults":
+                self.world.plan = _plan(json.loads(call.body))
+                return _json(200, {"percent": self.world.plan.percent})
+            case "PUT", "funds":
+                data = json.loads(call.body)
+                self.world.fund(data["rail"], data["account"], data["currency"], int(data["amount_minor"]))
+                return _json(200, {})
+        return _json(404, {"error": "no such handle"})
+
+
+def _plan(data: dict[str, Any]) -> FaultPlan:
+    plan = FaultPlan(
+        seed=int(data.get("seed", 0)),
+        percent=int(data.get("percent", 0)),
+        query_percent=int(data.get("query_percent", 0)),
+    )
+    if "faults" in data:
+        plan = dataclasses.replace(plan, faults=tuple(Fault(name) for name in data["faults"]))
+    return plan
+
+
+def _json(status: int, value: object) -> WireReply:
+    return WireReply(status, json.dumps(value, default=str).encode())
