@@ -113,6 +113,15 @@ CREATE POLICY role_grant_tenant ON role_grant TO omniroute_app, omniroute_worker
     WITH CHECK (tenant_id = current_tenant() AND (current_branches() IS NULL OR branch_id = ANY (current_branches())));
 GRANT SELECT, INSERT, DELETE ON role_grant TO omniroute_app, omniroute_worker;
 
+-- Who works for some branches sees the members who hold a role there (itself is one of them); memberships change only
+-- in the name of the whole organisation.
+ALTER POLICY membership_tenant ON membership
+    USING (tenant_id = current_tenant()
+           AND (current_branches() IS NULL OR EXISTS (SELECT FROM role_grant g
+                 WHERE g.tenant_id = membership.tenant_id AND g.user_id = membership.user_id
+                   AND g.branch_id = ANY (current_branches()))))
+    WITH CHECK (tenant_id = current_tenant() AND current_branches() IS NULL);
+
 CREATE TABLE session (
     tenant_id   uuid        NOT NULL,
     id          uuid        NOT NULL,

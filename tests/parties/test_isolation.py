@@ -11,7 +11,7 @@ from omniroute.infra.postgres import Database, Tx
 from omniroute.parties import access, people, tenants
 from omniroute.parties.access import CreateKey, Permission, ProviderConfig
 from omniroute.parties.people import Login
-from tests.parties.makers import META, NOW, PASSWORD, QUICK, TABLES, Org, make_organisation, state
+from tests.parties.makers import META, NOW, PASSWORD, QUICK, TABLES, Org, make_organisation, refuses, state
 
 JWKS = {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}
 
@@ -143,13 +143,28 @@ async def test_a_caller_of_a_branch_sees_only_what_belongs_to_it(app_db: Databas
                 caller=org.owner, now=NOW, meta=META,
             )  # fmt: skip
     await org.key()
+    await org.member("everywhere@acme.example")
+    here = await org.member("here@acme.example", branches=[north.id])
+    elsewhere = await org.member("elsewhere@acme.example", branches=[south.id])
 
     async with app_db.tx(org.id, branches=[north.id]) as tx:
+        assert [m.email for m in (await people.list_members(tx)).items] == ["here@acme.example"]
+        assert (await people.get_member(tx, here.id)).email == "here@acme.example"
+        with refuses("people.member_not_found"):
+            await people.get_member(tx, elsewhere.id)
+        cursor = await tx.connection.execute(
+            "SELECT (SELECT count(*) FROM membership) AS members, count(email) AS people FROM person"
+        )
+        assert await cursor.fetchone() == (1, 1)
+        cursor = await tx.connection.execute("UPDATE membership SET status = status WHERE user_id = %s", [elsewhere.id])
+        assert cursor.rowcount == 0
         assert [a.code for a in (await tenants.list_applications(tx)).items] == ["north"]
         assert [k.name for k in (await access.list_keys(tx)).items] == ["north"]
-        assert [i.email for i in (await people.list_invitations(tx, now=NOW)).items] == ["north@acme.example"]
+        invited = [i.email for i in (await people.list_invitations(tx, now=NOW)).items]
+        assert invited == ["north@acme.example", "here@acme.example"]
         assert [b.code for b in (await tenants.list_branches(tx)).items] == ["north"]
         cursor = await tx.connection.execute("SELECT count(lookup) FROM credential_secret")
         assert await cursor.fetchone() == (1,)
     async with app_db.tx(org.id, branches=[]) as tx:
         assert (await access.list_keys(tx)).items == []
+        assert (await people.list_members(tx)).items == []

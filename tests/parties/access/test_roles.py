@@ -78,7 +78,7 @@ async def test_a_role_that_cannot_be(
 async def test_no_way_up(app_db: Database, owner_db: Database) -> None:
     org = await make_organisation(app_db)
     branch = await org.branch("north")
-    member = await org.member("m@acme.example")
+    member = await org.member("m@acme.example", branches=[branch.id])
     low = make_caller(org.id, {"roles.write", "ledger.read"})
     narrow = make_caller(org.id, org.owner.permissions, branches=(branch.id,))
     own = await create(org, "reader", ["ledger.read"])

@@ -178,6 +178,35 @@ async def test_a_caller_of_a_branch_invites_to_that_branch_only(app_db: Database
         assert [grant.branch_id for grant in await access.list_grants(tx, user_id=member.id)] == [north.id]
 
 
+async def test_a_hidden_member_accepts_an_invitation_to_branches(app_db: Database, owner_db: Database) -> None:
+    org = await make_organisation(app_db)
+    north, south = await org.branch("north"), await org.branch("south")
+    role = await org.role_id("user")
+    admin = make_caller(org.id, BUILT_IN["customer_admin"][1], branches=(north.id,))
+    member = await org.member("in@acme.example", branches=[south.id])
+    suspended = await org.member("out@acme.example", branches=[south.id])
+
+    async with app_db.tx(org.id, branches=[north.id]) as tx:
+        issued, late = [
+            await people.invite(
+                tx, email=email, role_ids=[role], branch_ids=[north.id], caller=admin, now=NOW, meta=META
+            )
+            for email in (member.email, suspended.email)
+        ]  # fmt: skip
+    assert (await accept(app_db, issued.token.text)).id == member.id
+
+    async with app_db.tx(org.id) as tx:
+        grants = await access.list_grants(tx, user_id=member.id)
+        assert {grant.branch_id for grant in grants} == {north.id, south.id}
+        await people.set_member_status(
+            tx, suspended.id, "suspended", version=1, caller=org.owner, now=NOW, meta=META
+        )  # fmt: skip
+    before = await state(owner_db)
+    with refuses("people.already_member"):
+        await accept(app_db, late.token.text)
+    assert await state(owner_db) == before
+
+
 async def test_malformed_and_repeated_invitations(app_db: Database, owner_db: Database) -> None:
     org, other = await make_organisation(app_db), await make_organisation(app_db)
     await org.member("in@acme.example")

@@ -47,6 +47,11 @@ SELECT DISTINCT p.permission
  WHERE r.tenant_id = current_tenant() AND r.name = ANY (%(names)s::text[]) AND r.status = 'active'
  ORDER BY p.permission;
 
+-- name: is_holder_visible
+-- Whether this person is a member, or this key exists, for all that the transaction may see.
+SELECT EXISTS (SELECT FROM membership WHERE tenant_id = current_tenant() AND user_id = %(user_id)s AND status <> 'removed')
+    OR EXISTS (SELECT FROM credential WHERE tenant_id = current_tenant() AND id = %(credential_id)s);
+
 -- name: insert_grant
 -- Give a role to a person or a key.
 INSERT INTO role_grant (tenant_id, id, role_id, user_id, credential_id, branch_id, granted_by, created_at)
@@ -124,7 +129,10 @@ SELECT c.id, c.kind, c.name, c.mode, c.permissions, c.branch_ids, c.application_
  WHERE c.tenant_id = current_tenant() AND c.id = %(id)s;
 
 -- name: list_credentials
--- A page of keys, oldest first.
+-- A page of keys.
+-- sort: created_at = c.created_at::timestamptz
+-- sort: name = c.name::text
+-- then: c.id::uuid
 SELECT c.id, c.kind, c.name, c.mode, c.permissions, c.branch_ids, c.application_id, c.created_by, c.status, c.version,
        c.created_at, c.updated_at, c.expires_at, c.last_used_at,
        ARRAY(SELECT jsonb_build_object('lookup', s.lookup, 'created_at', s.created_at, 'expires_at', s.expires_at)
@@ -132,8 +140,8 @@ SELECT c.id, c.kind, c.name, c.mode, c.permissions, c.branch_ids, c.application_
               WHERE s.tenant_id = c.tenant_id AND s.credential_id = c.id ORDER BY s.created_at, s.lookup) AS secrets
   FROM credential c
  WHERE c.tenant_id = current_tenant() AND (%(kind)s::text IS NULL OR c.kind = %(kind)s)
-   AND (%(after)s::uuid IS NULL OR c.id > %(after)s)
- ORDER BY c.id
+   AND {after}
+ ORDER BY {order}
  LIMIT %(limit)s;
 
 -- name: insert_session

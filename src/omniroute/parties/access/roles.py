@@ -169,6 +169,8 @@ async def grant_role(
     """
     assert (user_id is None) != (key_id is None), "a grant has one holder"
     await check_may_give_roles(tx, [role_id], None if branch_id is None else [branch_id], caller=caller)
+    if not await tx.value(SQL.is_holder_visible, user_id=user_id, credential_id=key_id):
+        raise HolderNotFound()
     return await record_grant(
         tx, role_id, user_id=user_id, key_id=key_id, branch_id=branch_id, granted_by=caller.subject, now=now, meta=meta
     )

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from omniroute.infra.events import Meta, append
-from omniroute.infra.postgres import Database, Tx
+from omniroute.infra.postgres import Database, Tx, read_page
 from omniroute.kit.ids import show, uuid7
-from omniroute.kit.paging import MalformedCursor, Page, check_limit, decode_cursor, encode_cursor
+from omniroute.kit.paging import Page
 from omniroute.parties import access, tenants
 from omniroute.parties.access import OWNER, Caller, mint_secret, read_secret
 from omniroute.parties.people import events
@@ -23,7 +23,7 @@ from omniroute.parties.people.errors import (
 from omniroute.parties.people.login import check_account
 from omniroute.parties.people.model import AcceptInvitation, Invitation, IssuedInvitation, Member, OpenedOrganisation
 from omniroute.parties.people.passwords import PASSWORDS, Passwords, check_password
-from omniroute.parties.people.store import SQL, invitation_of, member_of, refusing
+from omniroute.parties.people.store import INVITATIONS, SQL, invitation_of, member_of, refusing
 from omniroute.parties.tenants import CreateOrganisation
 
 ROLES_MAX = 20
@@ -164,7 +164,11 @@ async def accept_invitation(
 async def _join(
     tx: Tx, invitation_id: UUID, user_id: UUID, new: tuple[str, str, str] | None, now: datetime, meta: Meta
 ) -> Member:
-    """Everything an accepted invitation changes, or nothing."""
+    """Everything an accepted invitation changes, or nothing.
+
+    Who is a member already may accept an invitation to branches: those who sent it for a branch cannot see members of
+    other branches, and must not learn of them by a refusal.
+    """
     row = await tx.one_or_none(SQL.accept_invitation, id=invitation_id, user_id=user_id, now=now)
     if row is None:
         raise InvitationUnknown()
@@ -173,11 +177,16 @@ async def _join(
         name, email, password_hash = new
         async with refusing(tx):
             await tx.all(SQL.create_person, id=user_id, email=email, name=name, password_hash=password_hash, now=now)
-    if await tx.execute(SQL.join_organisation, user_id=user_id, now=now) == 0:
+    is_new_member = await tx.execute(SQL.join_organisation, user_id=user_id, now=now) > 0
+    member = member_of(await tx.one(SQL.find_member, user_id=user_id))
+    if not is_new_member and (invitation.branch_ids is None or member.status != "active"):
         raise AlreadyMember()
     await append(tx, events.InvitationAccepted(invitation.id, user_id, new is not None), meta)
+    held = {(grant.role_id, grant.branch_id) for grant in await access.list_grants(tx, user_id=user_id)}
     for role_id in invitation.role_ids:
         for branch_id in invitation.branch_ids or (None,):
+            if (role_id, branch_id) in held:
+                continue
             await access.record_grant(
                 tx,
                 role_id,
@@ -188,7 +197,7 @@ async def _join(
                 now=now,
                 meta=meta,
             )
-    return member_of(await tx.one(SQL.find_member, user_id=user_id))
+    return member
 
 
 async def revoke_invitation(tx: Tx, invitation_id: UUID, *, version: int, now: datetime, meta: Meta) -> Invitation:
@@ -218,29 +227,14 @@ async def get_invitation(tx: Tx, invitation_id: UUID, *, now: datetime) -> Invit
 
 
 async def list_invitations(
-    tx: Tx, *, cursor: str | None = None, limit: int | None = None, now: datetime
+    tx: Tx, *, sort: str | None = None, cursor: str | None = None, limit: int | None = None, now: datetime
 ) -> Page[Invitation]:
-    """A page of invitations, oldest first.
+    """A page of invitations, oldest first unless `sort` says otherwise.
 
-    Raises: kit.MalformedCursor, kit.LimitOutOfRange.
+    Raises: what `read_page` raises.
     """
-    size = check_limit(limit)
-    rows = await tx.all(SQL.list_invitations, after=after_id(cursor), limit=size + 1)
-    items = [invitation_of(row, now=now) for row in rows]
-    return Page(items[:size], encode_cursor(str(items[size - 1].id)) if len(items) > size else None)
-
-
-def after_id(cursor: str | None) -> UUID | None:
-    """The id a cursor stands for.
-
-    Raises: kit.MalformedCursor.
-    """
-    if cursor is None:
-        return None
-    try:
-        return UUID(str(decode_cursor(cursor, str)[0]))
-    except ValueError as error:
-        raise MalformedCursor() from error
+    rows = await read_page(tx, INVITATIONS, sort=sort, cursor=cursor, limit=limit)
+    return rows.map(lambda row: invitation_of(row, now=now))
 
 
 def _check_person_name(name: str | None) -> str:
