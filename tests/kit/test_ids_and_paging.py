@@ -1,5 +1,6 @@
 """Ids are ordered and typed at the doors; cursors are ours or refused."""
 
+import base64
 from uuid import UUID
 
 import pytest
@@ -7,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omniroute.kit.ids import MalformedId, parse, show, uuid7
-from omniroute.kit.paging import LimitOutOfRange, MalformedCursor, check_limit, decode_cursor, encode_cursor
+from omniroute.kit.paging import (
+    LimitOutOfRange,
+    MalformedCursor,
+    check_limit,
+    decode_cursor,
+    encode_cursor,
+    fingerprint,
+)
 
 
 def test_new_ids_grow() -> None:
@@ -46,6 +54,19 @@ def test_a_strange_cursor_is_refused(text: str) -> None:
 def test_a_cursor_of_another_list_is_refused() -> None:
     with pytest.raises(MalformedCursor):
         decode_cursor(encode_cursor("a", 1), int, str)
+
+
+def test_a_cursor_nested_without_end_is_refused() -> None:
+    deep = base64.urlsafe_b64encode(b"[" * 100_000).decode().rstrip("=")
+    with pytest.raises(MalformedCursor):
+        decode_cursor(deep, str)
+
+
+def test_a_fingerprint_is_of_what_was_asked() -> None:
+    one = fingerprint("list", {"sort": "name", "status": None})
+    assert one == fingerprint("list", {"sort": "name"})
+    others = [fingerprint("other", {"sort": "name"}), fingerprint("list", {"sort": "-name"}), fingerprint("list", {})]
+    assert len({one, *others}) == 4
 
 
 def test_the_page_size_has_limits() -> None:

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from omniroute.api.call import Call
 from omniroute.api.operations import Reply, operation
-from omniroute.api.shapes import BranchId, In, Instant, Name, Out, PageIn, PageOut, page, parse_id, shown
+from omniroute.api.shapes import BranchId, In, Instant, ListIn, Name, Out, PageOut, page, parse_id, shown
 from omniroute.infra.postgres import Tx
 from omniroute.parties import tenants
 from omniroute.parties.access import Permission
@@ -36,7 +36,7 @@ class ReplaceBranchIn(In):
     status: Literal["active", "closed"] = "active"
 
 
-class BranchesIn(PageIn):
+class BranchesIn(ListIn):
     """Which branches."""
 
     status: Literal["active", "closed"] | None = None
@@ -73,7 +73,7 @@ class ReplaceApplicationIn(In):
     status: Literal["active", "suspended", "closed"] = "active"
 
 
-class ApplicationsIn(PageIn):
+class ApplicationsIn(ListIn):
     """Which applications."""
 
     branch_id: BranchId | None = None
@@ -141,15 +141,16 @@ async def create_branch(call: Call, tx: Tx, body: CreateBranchIn) -> Reply:
 
 @operation(
     "GET", _BRANCHES, tag="Branches", permission=Permission.ORGANISATION_READ, query=BranchesIn,
-    reply=PageOut[BranchOut], refusals=("kit.malformed_cursor", "kit.malformed_id"),
+    reply=PageOut[BranchOut], sorts=tenants.BRANCHES.sorts, refusals=("kit.malformed_id",),
     example_reply={"items": [_EXAMPLE], "next_cursor": None},
 )  # fmt: skip
 async def list_branches(call: Call, tx: Tx, query: BranchesIn) -> PageOut[BranchOut]:
-    """List branches in order of their code."""
+    """List branches, by code unless `sort` says otherwise."""
     found = await tenants.list_branches(
         tx,
         status=query.status,
         parent_id=parse_id("brn", query.parent_id),
+        sort=query.sort,
         cursor=query.cursor,
         limit=query.limit,
     )
@@ -213,12 +214,14 @@ async def create_application(call: Call, tx: Tx, body: CreateApplicationIn) -> R
 
 @operation(
     "GET", _APPLICATIONS, tag="Branches", permission=Permission.ORGANISATION_READ, query=ApplicationsIn,
-    reply=PageOut[ApplicationOut], refusals=("kit.malformed_cursor", "kit.malformed_id"),
+    reply=PageOut[ApplicationOut], sorts=tenants.APPLICATIONS.sorts, refusals=("kit.malformed_id",),
 )  # fmt: skip
 async def list_applications(call: Call, tx: Tx, query: ApplicationsIn) -> PageOut[ApplicationOut]:
-    """List applications in order of their code."""
+    """List applications, by code unless `sort` says otherwise."""
     branch_id = parse_id("brn", query.branch_id)
-    found = await tenants.list_applications(tx, branch_id=branch_id, cursor=query.cursor, limit=query.limit)
+    found = await tenants.list_applications(
+        tx, branch_id=branch_id, sort=query.sort, cursor=query.cursor, limit=query.limit
+    )
     return page(found, application_out)
 
 

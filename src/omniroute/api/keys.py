@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from omniroute.api.call import Call
 from omniroute.api.operations import Reply, operation
-from omniroute.api.shapes import ApplicationId, BranchId, In, Instant, Name, Out, PageIn, PageOut, page, parse_id, shown
+from omniroute.api.shapes import ApplicationId, BranchId, In, Instant, ListIn, Name, Out, PageOut, page, parse_id, shown
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
 from omniroute.parties import access
@@ -40,7 +40,7 @@ class RevokeKeyIn(In):
     """Nothing is to be said."""
 
 
-class KeysIn(PageIn):
+class KeysIn(ListIn):
     """Which keys."""
 
     kind: Literal["api_key", "client"] | None = None
@@ -119,11 +119,13 @@ async def create_key(call: Call, tx: Tx, body: CreateKeyIn) -> Reply:
 
 @operation(
     "GET", _BASE, tag="Keys", permission=Permission.KEYS_READ, query=KeysIn, reply=PageOut[KeyOut],
-    refusals=("kit.malformed_cursor",),
+    sorts=access.KEYS.sorts,
 )  # fmt: skip
 async def list_keys(call: Call, tx: Tx, query: KeysIn) -> PageOut[KeyOut]:
-    """List keys, the oldest first."""
-    return page(await access.list_keys(tx, kind=query.kind, cursor=query.cursor, limit=query.limit), key_out)
+    """List keys, the oldest first unless `sort` says otherwise."""
+    return page(
+        await access.list_keys(tx, kind=query.kind, sort=query.sort, cursor=query.cursor, limit=query.limit), key_out
+    )
 
 
 @operation(

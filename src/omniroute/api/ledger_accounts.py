@@ -19,9 +19,9 @@ from omniroute.api.shapes import (
     Currency,
     In,
     Instant,
+    ListIn,
     Name,
     Out,
-    PageIn,
     PageOut,
     Revision,
     page,
@@ -81,7 +81,7 @@ class StatusIn(In):
     status: Literal["open", "frozen", "closed"]
 
 
-class AccountsIn(PageIn):
+class AccountsIn(ListIn):
     """Which accounts."""
 
     prefix: Annotated[str, Meta(min_length=1, max_length=128, description="Codes that begin with this.")] | None = None
@@ -258,11 +258,11 @@ async def open_account(call: Call, tx: Tx, body: OpenAccountIn) -> Reply:
 
 @operation(
     "GET", "/v1/{tenant}/ledger/accounts", tag="Accounts", permission=Permission.LEDGER_READ, query=AccountsIn,
-    reply=PageOut[AccountOut], refusals=("kit.malformed_cursor",), example_query={"prefix": "wallet:"},
+    reply=PageOut[AccountOut], sorts=ledger.ACCOUNTS.sorts, example_query={"prefix": "wallet:"},
     example_reply={"items": [EXAMPLE], "next_cursor": None},
 )  # fmt: skip
 async def list_accounts(call: Call, tx: Tx, query: AccountsIn) -> PageOut[AccountOut]:
-    """List accounts in order of their code."""
+    """List accounts, by code unless `sort` says otherwise."""
     found = await ledger.list_accounts(
         tx,
         prefix=query.prefix,
@@ -273,6 +273,7 @@ async def list_accounts(call: Call, tx: Tx, query: AccountsIn) -> PageOut[Accoun
         branch_id=parse_id("brn", query.branch_id),
         owner_ref=query.owner_ref,
         limit=query.limit,
+        sort=query.sort,
         cursor=query.cursor,
     )
     return page(found, account_out)

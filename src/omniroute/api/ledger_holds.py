@@ -35,9 +35,9 @@ from omniroute.api.shapes import (
     AmountOut,
     In,
     Instant,
+    ListIn,
     Metadata,
     Out,
-    PageIn,
     PageOut,
     page,
 )
@@ -82,7 +82,7 @@ class GroupIn(In):
     """Nothing is to be said."""
 
 
-class HoldsIn(PageIn):
+class HoldsIn(ListIn):
     """Which holds."""
 
     open: Annotated[bool, Meta(description="Something is left of it.")] | None = None
@@ -247,17 +247,18 @@ async def void_group(call: Call, tx: Tx, body: GroupIn) -> GroupOut:
 
 @operation(
     "GET", _BASE, tag="Holds", permission=Permission.LEDGER_READ, query=HoldsIn, reply=PageOut[HoldOut],
-    refusals=("kit.malformed_cursor",), example_query={"open": "true"},
+    sorts=ledger.HOLDS.sorts, example_query={"open": "true"},
     example_reply={"items": [_EXAMPLE], "next_cursor": None},
 )  # fmt: skip
 async def list_holds(call: Call, tx: Tx, query: HoldsIn) -> PageOut[HoldOut]:
-    """List holds, the latest first."""
+    """List holds, the latest first unless `sort` says otherwise."""
     found = await ledger.list_holds(
         tx,
         is_open=query.open,
         group_id=query.group_id,
         account_id=None if query.account is None else account_in(call.tenant_id, query.account),
         limit=query.limit,
+        sort=query.sort,
         cursor=query.cursor,
     )
     return page(found, hold_out)

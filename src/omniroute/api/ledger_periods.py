@@ -8,7 +8,7 @@ from msgspec import Meta
 from omniroute.api.call import Call
 from omniroute.api.ledger_accounts import account_in
 from omniroute.api.operations import Reply, operation
-from omniroute.api.shapes import AccountText, Currency, In, Instant, Out, PageIn, PageOut, page, shown
+from omniroute.api.shapes import AccountText, Currency, In, Instant, ListIn, Out, PageOut, page, shown
 from omniroute.infra.postgres import Tx
 from omniroute.ledger import periods
 from omniroute.parties.access import Permission
@@ -78,12 +78,12 @@ async def create_period(call: Call, tx: Tx, body: CreatePeriodIn) -> Reply:
 
 
 @operation(
-    "GET", _BASE, tag="Periods", permission=Permission.LEDGER_READ, query=PageIn, reply=PageOut[PeriodOut],
-    refusals=("kit.malformed_cursor",), example_reply={"items": [_EXAMPLE], "next_cursor": None},
+    "GET", _BASE, tag="Periods", permission=Permission.LEDGER_READ, query=ListIn, reply=PageOut[PeriodOut],
+    sorts=periods.PERIODS.sorts, example_reply={"items": [_EXAMPLE], "next_cursor": None},
 )  # fmt: skip
-async def list_periods(call: Call, tx: Tx, query: PageIn) -> PageOut[PeriodOut]:
+async def list_periods(call: Call, tx: Tx, query: ListIn) -> PageOut[PeriodOut]:
     """List accounting periods."""
-    return page(await periods.list_periods(tx, limit=query.limit, cursor=query.cursor), period_out)
+    return page(await periods.list_periods(tx, limit=query.limit, sort=query.sort, cursor=query.cursor), period_out)
 
 
 @operation(

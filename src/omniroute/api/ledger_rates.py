@@ -17,8 +17,8 @@ from omniroute.api.shapes import (
     Currency,
     In,
     Instant,
+    ListIn,
     Out,
-    PageIn,
     PageOut,
     page,
     shown,
@@ -52,7 +52,7 @@ class RecordRateIn(In):
     source: Annotated[str, Meta(min_length=1, max_length=100, description="Who says so.")]
 
 
-class RatesIn(PageIn):
+class RatesIn(ListIn):
     """Which rates."""
 
     base: Currency | None = None
@@ -163,12 +163,14 @@ async def record_rate(call: Call, tx: Tx, body: RecordRateIn) -> RateOut:
 
 @operation(
     "GET", _RATES, tag="Rates", permission=Permission.LEDGER_READ, query=RatesIn, reply=PageOut[RateOut],
-    refusals=("kit.malformed_cursor", "kit.unknown_currency", "ledger.same_currency"),
+    sorts=fx.RATES.sorts, refusals=("kit.unknown_currency", "ledger.same_currency"),
     example_query={"base": "USD", "quote": "NGN"},
 )  # fmt: skip
 async def list_rates(call: Call, tx: Tx, query: RatesIn) -> PageOut[RateOut]:
-    """List recorded rates, the last first."""
-    found = await fx.list_rates(tx, base=query.base, quote=query.quote, limit=query.limit, cursor=query.cursor)
+    """List recorded rates, the last first unless `sort` says otherwise."""
+    found = await fx.list_rates(
+        tx, base=query.base, quote=query.quote, limit=query.limit, sort=query.sort, cursor=query.cursor
+    )
     return page(found, rate_out)
 
 

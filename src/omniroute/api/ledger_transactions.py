@@ -21,9 +21,9 @@ from omniroute.api.shapes import (
     HoldId,
     In,
     Instant,
+    ListIn,
     Metadata,
     Out,
-    PageIn,
     PageOut,
     TransactionId,
     page,
@@ -155,7 +155,7 @@ class BatchIn(In):
     atomic: bool = False
 
 
-class TransactionsIn(PageIn):
+class TransactionsIn(ListIn):
     """Which transactions; `booked_from` inclusive, `booked_to` exclusive."""
 
     kind: Kind | None = None
@@ -462,13 +462,14 @@ async def post_batch(call: Call, tx: Tx, body: BatchIn) -> BatchOut:
 
 @operation(
     "GET", _BASE, tag="Transactions", permission=Permission.LEDGER_READ, query=TransactionsIn,
-    reply=PageOut[TransactionOut], refusals=("kit.malformed_cursor",), example_query={"reference": "receipt-4711"},
+    reply=PageOut[TransactionOut], sorts=ledger.TRANSACTIONS.sorts, example_query={"reference": "receipt-4711"},
     example_reply={"items": [EXAMPLE], "next_cursor": None},
 )  # fmt: skip
 async def list_transactions(call: Call, tx: Tx, query: TransactionsIn) -> PageOut[TransactionOut]:
-    """List transactions, the latest first."""
+    """List transactions, the latest first unless `sort` says otherwise."""
     if query.reference is not None:
         bodies.check_text(query.reference)
+        ledger.TRANSACTIONS.order(query.sort)
         try:
             found = [await ledger.find_by_reference(tx, query.reference)]
         except Refusal:
@@ -482,6 +483,7 @@ async def list_transactions(call: Call, tx: Tx, query: TransactionsIn) -> PageOu
         booked_from=query.booked_from,
         booked_to=query.booked_to,
         limit=query.limit,
+        sort=query.sort,
         cursor=query.cursor,
     )
     return page(listed, transaction_out)

@@ -19,6 +19,7 @@ from omniroute.api.problems import INTERNAL, METHOD_NOT_ALLOWED, PROBLEM_TYPE, S
 from omniroute.infra.idempotency import KeyInFlight, KeyReused
 from omniroute.kit.currency import UnknownCurrency
 from omniroute.kit.ids import MalformedId
+from omniroute.kit.paging import ForeignCursor, MalformedCursor, UnknownSort
 from omniroute.kit.refusal import Refusal
 from omniroute.parties import access
 
@@ -68,7 +69,7 @@ digits; beyond 2^53-1 we answer with a string. Numbers with a fraction or an exp
 **Repeats**: every request that creates or moves needs an `Idempotency-Key`; the same key and body gets the same bytes
 back (with `Idempotency-Replayed: true`), for at least 30 days. Another body under the same key is refused with 422,
 a repeat while the first is being worked on with 409.
-**Changes** need `If-Match` with the `ETag` that was read. **Lists** take `limit` and `cursor`. **Errors** are
+**Changes** need `If-Match` with the `ETag` that was read. **Lists** take `limit`, `cursor` and `sort`. **Errors** are
 RFC 9457 problems; `code` is stable for ever. Objects that name a member twice are refused.
 """
 
@@ -163,6 +164,8 @@ def refusals_of(op: Operation) -> list[type[Refusal]]:
         found.append(MalformedId)
     if op.query is not None:
         found += [errors.RepeatedParameter, errors.InvalidParameter]
+    if op.sorts:
+        found += [UnknownSort, MalformedCursor, ForeignCursor]
     if op.idempotent:
         found += [errors.KeyMissing, errors.MalformedKey, KeyInFlight, KeyReused]
     if op.changes_version:
@@ -211,6 +214,8 @@ def _parameters(op: Operation, by_kind: dict[str, Any], components: dict[str, An
             plain = {k: v for k, v in _not_null(kind).items() if k not in ("description", "examples")}
             one: dict[str, Any] = {"name": name, "in": "query", "required": name in schema.get("required", ())}
             one |= {"schema": _tidy(plain), "description": kind.get("description", name)}
+            if name == "sort":
+                one["schema"] = {"type": "string", "enum": list(op.sorts), "default": op.sorts[0]}
             if name in op.example_query:
                 one["example"] = op.example_query[name]
             found.append(one)

@@ -6,7 +6,8 @@
 
 A handler gets the call, the open transaction (read-only for GET; none with `transaction=False`), then the body and the
 query if the operation declares them. It never commits, never sees a header, and answers with a struct or a `Reply`.
-With `whole`, the permission must be held in the whole organisation, not just in some branches.
+With `whole`, the permission must be held in the whole organisation, not just in some branches. `sorts` are the orders
+of a list, the usual one first.
 """
 
 import re
@@ -76,6 +77,7 @@ class Operation:
     media_type: str = JSON_TYPE
     statuses: tuple[int, ...] = ()
     refusals: tuple[str, ...] = ()
+    sorts: tuple[str, ...] = ()
     example: Mapping[str, Any] | None = None
     example_query: Mapping[str, str] = field(default_factory=dict)
     example_reply: Any = None

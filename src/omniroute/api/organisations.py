@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from omniroute.api.call import Call
 from omniroute.api.operations import Reply, operation
-from omniroute.api.shapes import Currency, In, Instant, Name, Out, PageIn, PageOut, page, shown
+from omniroute.api.shapes import Currency, In, Instant, ListIn, Name, Out, PageOut, page, shown
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
 from omniroute.parties import people, tenants
@@ -99,7 +99,7 @@ class DecideLinkIn(In):
     status: Literal["rejected", "withdrawn", "ended"]
 
 
-class LinksIn(PageIn):
+class LinksIn(ListIn):
     """Which links."""
 
     status: Literal["requested", "approved", "rejected", "withdrawn", "ended"] | None = None
@@ -236,12 +236,14 @@ async def request_link(call: Call, tx: Tx, body: RequestLinkIn) -> Reply:
 
 @operation(
     "GET", _LINKS, tag="Organisations", permission=Permission.ORGANISATION_READ, query=LinksIn, reply=PageOut[LinkOut],
-    refusals=("kit.malformed_cursor",),
+    sorts=tenants.LINKS.sorts,
 )  # fmt: skip
 async def list_links(call: Call, tx: Tx, query: LinksIn) -> PageOut[LinkOut]:
-    """List links, the oldest first."""
+    """List links, the oldest first unless `sort` says otherwise."""
     status = None if query.status is None else tenants.LinkStatus(query.status)
-    return page(await tenants.list_links(tx, status=status, cursor=query.cursor, limit=query.limit), link_out)
+    return page(
+        await tenants.list_links(tx, status=status, sort=query.sort, cursor=query.cursor, limit=query.limit), link_out
+    )
 
 
 @operation(

@@ -12,9 +12,9 @@ from omniroute.api.shapes import (
     In,
     Instant,
     KeyId,
+    ListIn,
     Name,
     Out,
-    PageIn,
     PageOut,
     RoleId,
     UserId,
@@ -271,12 +271,12 @@ async def log_in(call: Call, body: LoginIn) -> SessionOut:
 
 
 @operation(
-    "GET", _INVITATIONS, tag="People", permission=Permission.PEOPLE_READ, query=PageIn, reply=PageOut[InvitationOut],
-    refusals=("kit.malformed_cursor",),
+    "GET", _INVITATIONS, tag="People", permission=Permission.PEOPLE_READ, query=ListIn, reply=PageOut[InvitationOut],
+    sorts=people.INVITATIONS.sorts,
 )  # fmt: skip
-async def list_invitations(call: Call, tx: Tx, query: PageIn) -> PageOut[InvitationOut]:
-    """List invitations, the oldest first."""
-    found = await people.list_invitations(tx, cursor=query.cursor, limit=query.limit, now=call.now)
+async def list_invitations(call: Call, tx: Tx, query: ListIn) -> PageOut[InvitationOut]:
+    """List invitations, the oldest first unless `sort` says otherwise."""
+    found = await people.list_invitations(tx, sort=query.sort, cursor=query.cursor, limit=query.limit, now=call.now)
     return page(found, invitation_out)
 
 
@@ -304,12 +304,12 @@ async def revoke_invitation(call: Call, tx: Tx) -> Reply:
 
 
 @operation(
-    "GET", _MEMBERS, tag="People", permission=Permission.PEOPLE_READ, query=PageIn, reply=PageOut[MemberOut],
-    refusals=("kit.malformed_cursor",),
+    "GET", _MEMBERS, tag="People", permission=Permission.PEOPLE_READ, query=ListIn, reply=PageOut[MemberOut],
+    sorts=people.MEMBERS.sorts,
 )  # fmt: skip
-async def list_people(call: Call, tx: Tx, query: PageIn) -> PageOut[MemberOut]:
+async def list_people(call: Call, tx: Tx, query: ListIn) -> PageOut[MemberOut]:
     """List members."""
-    return page(await people.list_members(tx, cursor=query.cursor, limit=query.limit), member_out)
+    return page(await people.list_members(tx, sort=query.sort, cursor=query.cursor, limit=query.limit), member_out)
 
 
 @operation(

@@ -35,7 +35,8 @@ Metadata = Annotated[
     Meta(max_length=64, description="Facts of your own: flat, up to 64 members."),
 ]
 Limit = Annotated[int, Meta(ge=1, le=LIMIT_MAX, description="How many items, 1 to 500; 50 when left out.")]
-Cursor = Annotated[str, Meta(min_length=1, max_length=500, description="`next_cursor` of the page before.")]
+Cursor = Annotated[str, Meta(min_length=1, max_length=2000, description="`next_cursor` of the page before.")]
+Sort = Annotated[str, Meta(min_length=1, max_length=40, description="The order; `-` turns it round.")]
 Revision = Annotated[int, Meta(description="Grows with each change; also the ETag.", examples=[1])]
 
 
@@ -52,6 +53,12 @@ class PageIn(In):
 
     limit: Limit | None = None
     cursor: Cursor | None = None
+
+
+class ListIn(PageIn):
+    """Which page, in which order. A cursor goes on under the sort and the filters it was made under."""
+
+    sort: Sort | None = None
 
 
 class PageOut(msgspec.Struct, Generic[T], kw_only=True):

@@ -2,12 +2,15 @@
 
 import base64
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from hashlib import sha256
+from typing import Any, Generic, TypeVar
 
 from omniroute.kit.refusal import Kind, Refusal
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 500
@@ -17,6 +20,20 @@ class MalformedCursor(Refusal):
     """The cursor is not one of ours; leave it out to start from the first page."""
 
     code = "kit.malformed_cursor"
+    kind = Kind.INVALID
+
+
+class ForeignCursor(Refusal):
+    """The cursor was made under another sort or filter; go on with those it was made under, or start without it."""
+
+    code = "kit.foreign_cursor"
+    kind = Kind.INVALID
+
+
+class UnknownSort(Refusal):
+    """The list cannot be sorted by this; `allowed` names what it can be sorted by, with `-` for descending."""
+
+    code = "kit.unknown_sort"
     kind = Kind.INVALID
 
 
@@ -34,24 +51,45 @@ class Page(Generic[T]):
     items: list[T]
     next_cursor: str | None
 
+    def map(self, make: Callable[[T], U]) -> "Page[U]":
+        """The same page of what `make` makes of each item."""
+        return Page([make(item) for item in self.items], self.next_cursor)
+
+
+def fingerprint(name: str, asked: Mapping[str, object]) -> str:
+    """Short text that is equal for the same list asked with the same sort and filters; what is None is not asked."""
+    plain = {key: value for key, value in asked.items() if value is not None}
+    text = json.dumps([name, plain], sort_keys=True, separators=(",", ":"), default=str)
+    return base64.urlsafe_b64encode(sha256(text.encode()).digest()[:9]).decode()
+
 
 def encode_cursor(*key: str | int) -> str:
     """Sort key of the last item shown -> opaque text."""
-    return base64.urlsafe_b64encode(json.dumps(key, separators=(",", ":")).encode()).decode().rstrip("=")
+    text = json.dumps(key, separators=(",", ":"), ensure_ascii=False)
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> list[str | int]:
-    """Opaque text -> sort key, of exactly these kinds.
+def cursor_parts(cursor: str) -> list[object]:
+    """Opaque text -> what was put in, of any kind.
 
     Raises: MalformedCursor.
     """
     try:
         key = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedCursor() from error
-    if not isinstance(key, list) or len(key) != len(kinds):
+    if not isinstance(key, list):
         raise MalformedCursor()
-    if any(type(part) is not kind for part, kind in zip(key, kinds, strict=True)):
+    return key
+
+
+def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> list[Any]:
+    """Opaque text -> sort key, of exactly these kinds.
+
+    Raises: MalformedCursor.
+    """
+    key = cursor_parts(cursor)
+    if len(key) != len(kinds) or any(type(part) is not kind for part, kind in zip(key, kinds, strict=True)):
         raise MalformedCursor()
     return key
 

@@ -65,8 +65,12 @@ from omniroute.ledger.service import (
     post_one,
     resolve_group,
 )
+from omniroute.ledger.store import ACCOUNTS, HOLDS, TRANSACTIONS
 
 __all__ = [
+    "ACCOUNTS",
+    "HOLDS",
+    "TRANSACTIONS",
     "Account",
     "AccountNotFound",
     "AccountStatus",

@@ -11,7 +11,7 @@ from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Tx
 from omniroute.kit.currency import exponent
 from omniroute.kit.money import MINOR_MAX, MalformedAmount
-from omniroute.kit.paging import Page, check_limit, decode_cursor, encode_cursor
+from omniroute.kit.paging import Page
 from omniroute.ledger import store
 from omniroute.ledger.errors import (
     AccountChanged,
@@ -177,18 +177,16 @@ async def list_accounts(
     branch_id: UUID | None = None,
     owner_ref: str | None = None,
     dimensions: dict[str, str] | None = None,
+    sort: str | None = None,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Page[Account]:
-    """Accounts in order of their code; `dimensions` must all be present with these values.
+    """Accounts by code unless `sort` says otherwise; `dimensions` must all be present with these values.
 
-    Raises: MalformedCursor, LimitOutOfRange.
+    Raises: what `read_page` raises.
     """
-    size = check_limit(limit)
-    after = None if cursor is None else str(decode_cursor(cursor, str)[0])
-    found = await store.list_accounts(
+    return await store.list_accounts(
         tx,
-        after=after,
         prefix=prefix,
         account_type=account_type,
         currency=currency,
@@ -197,9 +195,10 @@ async def list_accounts(
         branch_id=branch_id,
         owner_ref=owner_ref,
         dimensions=dimensions,
-        limit=size + 1,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
     )
-    return Page(found[:size], encode_cursor(found[size - 1].code) if len(found) > size else None)
 
 
 async def _for_change(tx: Tx, account: UUID, revision: int | None) -> Account:

@@ -33,17 +33,19 @@ SELECT txn_id, leg, account_id, side::text, layer::text, amount_minor, currency,
  ORDER BY txn_id, leg
 
 -- name: list_transactions
--- Transactions, the latest first, from a cursor on.
+-- A page of transactions. Ids grow with time, so that their order needs no index of its own.
+-- sort: -id = txn_id::uuid unique
+-- then: txn_id::uuid
 SELECT txn_id, kind::text, value_on, original_on, booked_at, source_id, linked_id, reference, meta
   FROM ledger_txn
  WHERE tenant_id = %(tenant)s
-   AND (%(before)s::uuid IS NULL OR txn_id < %(before)s::uuid)
+   AND {after}
    AND (%(kind)s::text IS NULL OR kind = %(kind)s::text::"char")
    AND (%(booked_from)s::timestamptz IS NULL OR booked_at >= %(booked_from)s::timestamptz)
    AND (%(booked_to)s::timestamptz IS NULL OR booked_at < %(booked_to)s::timestamptz)
    AND (%(account)s::uuid IS NULL OR EXISTS (SELECT FROM ledger_entry e WHERE e.tenant_id = ledger_txn.tenant_id
                                       AND e.txn_id = ledger_txn.txn_id AND e.account_id = %(account)s::uuid))
- ORDER BY txn_id DESC
+ ORDER BY {order}
  LIMIT %(limit)s
 
 -- name: find_by_claim
@@ -56,15 +58,17 @@ SELECT hold_id, group_id, status::text, created_at, expires_at FROM ledger_hold
  WHERE tenant_id = %(tenant)s AND hold_id = %(hold)s
 
 -- name: list_holds
--- Holds, the latest first, from a cursor on.
+-- A page of holds. Ids grow with time, so that their order needs no index of its own.
+-- sort: -id = h.hold_id::uuid unique
+-- then: h.hold_id::uuid
 SELECT h.hold_id, h.group_id, h.status::text, h.created_at, h.expires_at FROM ledger_hold h
  WHERE h.tenant_id = %(tenant)s
-   AND (%(before)s::uuid IS NULL OR h.hold_id < %(before)s::uuid)
+   AND {after}
    AND (%(open)s::boolean IS NULL OR (h.status = 'o') = %(open)s::boolean)
    AND (%(group)s::uuid IS NULL OR h.group_id = %(group)s::uuid)
    AND (%(account)s::uuid IS NULL OR EXISTS (SELECT FROM ledger_hold_leg l WHERE l.tenant_id = h.tenant_id
                                       AND l.hold_id = h.hold_id AND l.account_id = %(account)s::uuid))
- ORDER BY h.hold_id DESC
+ ORDER BY {order}
  LIMIT %(limit)s
 
 -- name: find_hold_legs
@@ -108,12 +112,16 @@ SELECT a.account_id, a.code, a.name, a.type, a.normal_side::text, a.currency, a.
 SELECT account_id FROM ledger_account WHERE tenant_id = %(tenant)s AND account_id = %(account)s FOR NO KEY UPDATE
 
 -- name: list_accounts
--- Accounts in order of their code, from a cursor on.
+-- A page of accounts.
+-- sort: code = a.code::text unique
+-- sort: name = a.name::text
+-- sort: opened_at = a.opened_at::timestamptz
+-- then: a.account_id::uuid
 SELECT a.account_id, a.code, a.name, a.type, a.normal_side::text, a.currency, a.mode, b.status::text, a.parent_id, a.branch_id,
        a.owner_ref, a.dimensions, b.floor_minor, b.ceiling_minor, a.opened_at, a.revision
   FROM ledger_account a JOIN ledger_balance b USING (tenant_id, account_id)
  WHERE a.tenant_id = %(tenant)s
-   AND (%(after)s::text IS NULL OR a.code > %(after)s::text)
+   AND {after}
    AND (%(prefix)s::text IS NULL OR starts_with(a.code, %(prefix)s::text))
    AND (%(type)s::text IS NULL OR a.type = %(type)s::text)
    AND (%(currency)s::text IS NULL OR a.currency = %(currency)s::text)
@@ -122,7 +130,7 @@ SELECT a.account_id, a.code, a.name, a.type, a.normal_side::text, a.currency, a.
    AND (%(branch)s::uuid IS NULL OR a.branch_id = %(branch)s::uuid)
    AND (%(owner_ref)s::text IS NULL OR a.owner_ref = %(owner_ref)s::text)
    AND (%(dimensions)s::jsonb IS NULL OR a.dimensions @> %(dimensions)s::jsonb)
- ORDER BY a.code
+ ORDER BY {order}
  LIMIT %(limit)s
 
 -- name: describe_account

@@ -7,7 +7,7 @@ from uuid import UUID
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database, Tx, WriteConflict
 from omniroute.kit.clock import Clock
-from omniroute.kit.paging import MalformedCursor, Page, check_limit, decode_cursor, encode_cursor
+from omniroute.kit.paging import Page
 from omniroute.ledger import store
 from omniroute.ledger.commands import Command, capture_hold, claim_id, void_hold
 from omniroute.ledger.errors import BatchOutOfRange, HoldResolved, LinkedGroupBroken, UnknownHold, UnknownTransaction
@@ -238,26 +238,24 @@ async def list_transactions(
     account_id: UUID | None = None,
     booked_from: datetime | None = None,
     booked_to: datetime | None = None,
+    sort: str | None = None,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Page[Transaction]:
-    """Transactions, the latest first; `booked_from` inclusive, `booked_to` exclusive.
+    """Transactions, the latest first unless `sort` says otherwise; `booked_from` inclusive, `booked_to` exclusive.
 
-    Raises: MalformedCursor, LimitOutOfRange.
+    Raises: what `read_page` raises.
     """
-    size = check_limit(limit)
-    before = _id_cursor(cursor)
-    found = await store.list_transactions(
+    return await store.list_transactions(
         tx,
-        before=before,
         kind=kind,
         account_id=account_id,
         booked_from=booked_from,
         booked_to=booked_to,
-        limit=size + 1,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
     )
-    more = len(found) > size
-    return Page(found[:size], encode_cursor(str(found[size - 1].transaction_id)) if more else None)
 
 
 async def find_hold(tx: Tx, hold_id: UUID) -> Hold:
@@ -277,31 +275,20 @@ async def list_holds(
     is_open: bool | None = None,
     group_id: UUID | None = None,
     account_id: UUID | None = None,
+    sort: str | None = None,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Page[Hold]:
-    """Holds, the latest first.
+    """Holds, the latest first unless `sort` says otherwise.
 
-    Raises: MalformedCursor, LimitOutOfRange.
+    Raises: what `read_page` raises.
     """
-    size = check_limit(limit)
-    found = await store.list_holds(
+    return await store.list_holds(
         tx,
-        before=_id_cursor(cursor),
         is_open=is_open,
         group_id=group_id,
         account_id=account_id,
-        limit=size + 1,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
     )
-    more = len(found) > size
-    return Page(found[:size], encode_cursor(str(found[size - 1].hold_id)) if more else None)
-
-
-def _id_cursor(cursor: str | None) -> UUID | None:
-    if cursor is None:
-        return None
-    (text,) = decode_cursor(cursor, str)
-    try:
-        return UUID(str(text))
-    except ValueError as error:
-        raise MalformedCursor() from error

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from omniroute.infra.postgres import Connection, Tx, load
+from omniroute.infra.postgres import Connection, Tx, load, read_page
 from omniroute.kit.money import Money
+from omniroute.kit.paging import Page
 from omniroute.ledger import posting
 from omniroute.ledger.commands import Command
 from omniroute.ledger.errors import KeyReused
@@ -31,6 +32,9 @@ from omniroute.ledger.model import (
 )
 
 SQL = load("omniroute.ledger")
+ACCOUNTS = SQL.listing("list_accounts")
+TRANSACTIONS = SQL.listing("list_transactions")
+HOLDS = SQL.listing("list_holds")
 
 _SIDES = {"d": Side.DEBIT, "c": Side.CREDIT}
 _STATUSES = {"o": AccountStatus.OPEN, "f": AccountStatus.FROZEN, "c": AccountStatus.CLOSED}
@@ -128,26 +132,29 @@ async def find_by_claim(tx: Tx, claim: UUID) -> UUID | None:
 async def list_transactions(
     tx: Tx,
     *,
-    before: UUID | None,
     kind: TxnKind | None,
     account_id: UUID | None,
     booked_from: datetime | None,
     booked_to: datetime | None,
-    limit: int,
-) -> list[Transaction]:
-    rows = await tx.all(
-        SQL.list_transactions,
+    sort: str | None,
+    limit: int | None,
+    cursor: str | None,
+) -> Page[Transaction]:
+    page = await read_page(
+        tx,
+        TRANSACTIONS,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
         tenant=tx.tenant,
-        before=before,
         kind=kind and kind.value,
         account=account_id,
         booked_from=booked_from,
         booked_to=booked_to,
-        limit=limit,
     )
-    params = {"tenant": tx.tenant, "transactions": [row.txn_id for row in rows]}
+    params = {"tenant": tx.tenant, "transactions": [row.txn_id for row in page.items]}
     entries = await _entries(tx.connection, params)
-    return [_transaction(row, entries[row.txn_id]) for row in rows]
+    return page.map(lambda row: _transaction(row, entries[row.txn_id]))
 
 
 async def find_hold(tx: Tx, hold_id: UUID) -> Hold | None:
@@ -158,22 +165,25 @@ async def find_hold(tx: Tx, hold_id: UUID) -> Hold | None:
 async def list_holds(
     tx: Tx,
     *,
-    before: UUID | None,
     is_open: bool | None,
     group_id: UUID | None,
     account_id: UUID | None,
-    limit: int,
-) -> list[Hold]:
-    rows = await tx.all(
-        SQL.list_holds,
+    sort: str | None,
+    limit: int | None,
+    cursor: str | None,
+) -> Page[Hold]:
+    page = await read_page(
+        tx,
+        HOLDS,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
         tenant=tx.tenant,
-        before=before,
         open=is_open,
         group=group_id,
         account=account_id,
-        limit=limit,
     )
-    return await _holds(tx, rows)
+    return Page(await _holds(tx, page.items), page.next_cursor)
 
 
 async def _holds(tx: Tx, rows: Sequence[Any]) -> list[Hold]:
@@ -250,7 +260,6 @@ async def lock_account(tx: Tx, account_id: UUID) -> Account | None:
 async def list_accounts(
     tx: Tx,
     *,
-    after: str | None,
     prefix: str | None,
     account_type: AccountType | None,
     currency: str | None,
@@ -259,12 +268,17 @@ async def list_accounts(
     branch_id: UUID | None,
     owner_ref: str | None,
     dimensions: dict[str, str] | None,
-    limit: int,
-) -> list[Account]:
-    rows = await tx.all(
-        SQL.list_accounts,
+    sort: str | None,
+    limit: int | None,
+    cursor: str | None,
+) -> Page[Account]:
+    page = await read_page(
+        tx,
+        ACCOUNTS,
+        sort=sort,
+        limit=limit,
+        cursor=cursor,
         tenant=tx.tenant,
-        after=after,
         prefix=prefix,
         type=account_type and account_type.value,
         currency=currency,
@@ -273,9 +287,8 @@ async def list_accounts(
         branch=branch_id,
         owner_ref=owner_ref,
         dimensions=None if dimensions is None else Jsonb(dimensions),
-        limit=limit,
     )
-    return [_account(row) for row in rows]
+    return page.map(_account)
 
 
 async def describe_account(tx: Tx, account: Account) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from omniroute.infra.postgres import load
+from omniroute.kit.paging import UnknownSort
 
 
 @pytest.fixture
@@ -32,9 +33,41 @@ def test_names_sentences_and_text(package: Path) -> None:
         _ = queries.lose_it
 
 
+LISTING = """-- name: list_it
+-- A page.
+-- sort: -at = i.made_at::timestamptz
+-- sort: code = i.code::text unique
+-- then: i.id::uuid
+SELECT i.id, i.code, i.made_at FROM it i WHERE true AND {after} ORDER BY {order} LIMIT %(limit)s
+"""
+
+
+def test_a_listing_is_two_statements_an_order(package: Path) -> None:
+    (package / "queries.sql").write_text(LISTING)
+    queries = load(package.name)
+    listing = queries.listing("list_it")
+    assert listing.sorts == ("-at", "at", "code", "-code")
+    assert listing.order(None).sort == "-at"
+    assert len(queries.by_name) == 8
+    begin = b"SELECT i.id, i.code, i.made_at FROM it i WHERE true AND "
+    at, code = listing.order("-at"), listing.order("code")
+    assert at.first.text == begin + b"true ORDER BY i.made_at DESC, i.id DESC LIMIT %(limit)s"
+    assert at.after.text == (
+        begin + b"(i.made_at, i.id) < (%(after_0)s::timestamptz, %(after_1)s::uuid)"
+        b" ORDER BY i.made_at DESC, i.id DESC LIMIT %(limit)s"
+    )
+    assert code.after.text == begin + b"(i.code) > (%(after_0)s::text) ORDER BY i.code ASC LIMIT %(limit)s"
+    with pytest.raises(UnknownSort) as refused:
+        listing.order("i.code")
+    assert refused.value.facts == {"sort": "i.code", "allowed": ["-at", "at", "code", "-code"]}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        (LISTING.replace("-- then: i.id::uuid\n", ""), "tells equal items apart"),
+        (LISTING.replace("code = i.code", "code: i.code"), "cannot read '-- sort: code: i.code::text unique'"),
+        (LISTING.replace("{order}", "i.id"), "needs {after} and {order} once"),
         ("-- name: one\nSELECT 1;", "needs a sentence"),
         ("-- name: one\n-- Once.\nSELECT 1;\n-- name: one\n-- Twice.\nSELECT 2;", "stands twice"),
         ("-- name: one\n-- Once.\nSELECT 1;\n-- name:two\n-- Lost.\nSELECT 2;", "cannot read '-- name:two'"),

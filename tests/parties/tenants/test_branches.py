@@ -1,11 +1,12 @@
 """Branches: a tree that never becomes a circle, and callers who work for a part of it."""
 
 import asyncio
+import base64
 
 import pytest
 
 from omniroute.infra.postgres import Database
-from omniroute.kit.paging import encode_cursor
+from omniroute.kit.paging import decode_cursor, encode_cursor
 from omniroute.parties import access, tenants
 from omniroute.parties.access import Permission
 from omniroute.parties.tenants import Branch, TenantVersionStale
@@ -160,7 +161,14 @@ async def test_pages_of_branches(app_db: Database) -> None:
     assert [b.code for b in first.items] == ["a", "b"]
     assert [b.code for b in second.items] == ["c"]
     assert second.next_cursor is None
-    for cursor in ("x", encode_cursor(7), encode_cursor("\x00"), encode_cursor("\ud800")):
+    assert first.next_cursor is not None
+    (made_under, _) = decode_cursor(first.next_cursor, str, str)
+    surrogate = base64.urlsafe_b64encode(b'["%s","\\ud800"]' % made_under.encode()).decode().rstrip("=")
+    for cursor in ("x", encode_cursor(made_under), encode_cursor(made_under, "\x00"), surrogate):
         async with app_db.tx(org.id) as tx:
             with refuses("kit.malformed_cursor"):
+                await tenants.list_branches(tx, cursor=cursor)
+    for cursor in (encode_cursor(7), encode_cursor("a", "b")):
+        async with app_db.tx(org.id) as tx:
+            with refuses("kit.foreign_cursor"):
                 await tenants.list_branches(tx, cursor=cursor)

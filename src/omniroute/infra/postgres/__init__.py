@@ -32,6 +32,7 @@ from omniroute.infra.postgres.migrate import (
     migrate,
     status,
 )
+from omniroute.infra.postgres.paging import read_page
 from omniroute.infra.postgres.server import (
     AlreadyRunning,
     EmbeddedPostgres,
@@ -39,7 +40,7 @@ from omniroute.infra.postgres.server import (
     VersionMismatch,
     default_folder,
 )
-from omniroute.infra.postgres.sql import Queries, Query, load
+from omniroute.infra.postgres.sql import Listing, Queries, Query, load
 
 __all__ = [
     "AlreadyRunning",
@@ -56,6 +57,7 @@ __all__ = [
     "Int4Array",
     "Int8Array",
     "JsonbArray",
+    "Listing",
     "LockTimeout",
     "Migration",
     "MigrationFailed",
@@ -77,5 +79,6 @@ __all__ = [
     "default_folder",
     "load",
     "migrate",
+    "read_page",
     "status",
 ]

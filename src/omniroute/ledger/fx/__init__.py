@@ -20,9 +20,10 @@ from omniroute.ledger.fx.errors import (
     SameCurrency,
 )
 from omniroute.ledger.fx.exchanges import Exchange, exchange
-from omniroute.ledger.fx.rates import Quote, Rate, convert, find_quote, find_rate, list_rates, quote, record_rate
+from omniroute.ledger.fx.rates import RATES, Quote, Rate, convert, find_quote, find_rate, list_rates, quote, record_rate
 
 __all__ = [
+    "RATES",
     "AmountTooSmall",
     "Exchange",
     "MalformedRate",

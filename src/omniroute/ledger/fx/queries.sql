@@ -10,11 +10,14 @@ SELECT rate_id, base, quote, rate, valid_from, source, recorded_at FROM ledger_r
  ORDER BY valid_from DESC, rate_id DESC LIMIT 1
 
 -- name: list_rates
--- Rates, the last recorded first, from a cursor on.
+-- A page of rates.
+-- sort: -recorded_at = recorded_at::timestamptz
+-- sort: valid_from = valid_from::timestamptz
+-- then: rate_id::uuid
 SELECT rate_id, base, quote, rate, valid_from, source, recorded_at FROM ledger_rate
  WHERE tenant_id = %(tenant)s AND (%(base)s::text IS NULL OR base = %(base)s::text) AND (%(quote)s::text IS NULL OR quote = %(quote)s::text)
-   AND (%(before)s::uuid IS NULL OR rate_id < %(before)s::uuid)
- ORDER BY rate_id DESC LIMIT %(limit)s
+   AND {after}
+ ORDER BY {order} LIMIT %(limit)s
 
 -- name: insert_quote
 -- A promise.

@@ -9,16 +9,17 @@ from uuid import UUID
 
 from omniroute.infra import events
 from omniroute.infra.events import Meta
-from omniroute.infra.postgres import Tx, load
+from omniroute.infra.postgres import Tx, load, read_page
 from omniroute.kit.currency import exponent
 from omniroute.kit.ids import uuid7
 from omniroute.kit.money import Money, Rounding, round_fraction
-from omniroute.kit.paging import MalformedCursor, Page, check_limit, decode_cursor, encode_cursor
+from omniroute.kit.paging import Page
 from omniroute.ledger.errors import AmountNotPositive
 from omniroute.ledger.fx.errors import AmountTooSmall, MalformedRate, QuoteNotFound, RateNotFound, SameCurrency
 from omniroute.ledger.fx.events import RateRecorded
 
 SQL = load("omniroute.ledger.fx")
+RATES = SQL.listing("list_rates")
 
 _RATE = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
 VALID_FOR_MAX = timedelta(days=1)
@@ -120,23 +121,16 @@ async def list_rates(
     *,
     base: str | None = None,
     quote: str | None = None,
+    sort: str | None = None,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Page[Rate]:
-    """The history, the last recorded first.
+    """The history, the last recorded first unless `sort` says otherwise.
 
-    Raises: MalformedCursor, LimitOutOfRange.
+    Raises: what `read_page` raises.
     """
-    size = check_limit(limit)
-    before = None
-    if cursor is not None:
-        try:
-            before = UUID(str(decode_cursor(cursor, str)[0]))
-        except ValueError as error:
-            raise MalformedCursor() from error
-    rows = await tx.all(SQL.list_rates, tenant=tx.tenant, base=base, quote=quote, before=before, limit=size + 1)
-    found = [_rate(row) for row in rows[:size]]
-    return Page(found, encode_cursor(str(found[-1].rate_id)) if len(rows) > size else None)
+    rows = await read_page(tx, RATES, sort=sort, cursor=cursor, limit=limit, tenant=tx.tenant, base=base, quote=quote)
+    return rows.map(_rate)
 
 
 async def quote(

@@ -16,6 +16,7 @@ from omniroute.ledger.periods.errors import (
 )
 from omniroute.ledger.periods.model import Period, PeriodStatus
 from omniroute.ledger.periods.service import (
+    PERIODS,
     close,
     create_months,
     create_period,
@@ -27,6 +28,7 @@ from omniroute.ledger.periods.service import (
 )
 
 __all__ = [
+    "PERIODS",
     "MalformedPeriod",
     "Period",
     "PeriodChanged",

@@ -13,10 +13,13 @@ SELECT period_id, name, starts_on, ends_on, status, state_hash, changed_at, chan
   FROM ledger_lock_period(%(tenant)s, %(period)s)
 
 -- name: list_periods
--- Periods in the order of their days, from a cursor on.
+-- A page of periods.
+-- sort: starts_on = starts_on::date unique
+-- sort: name = name::text unique
+-- then: period_id::uuid
 SELECT period_id, name, starts_on, ends_on, status, state_hash, changed_at, changed_by, revision FROM ledger_period
- WHERE tenant_id = %(tenant)s AND (%(after)s::date IS NULL OR starts_on > %(after)s::date)
- ORDER BY starts_on LIMIT %(limit)s
+ WHERE tenant_id = %(tenant)s AND {after}
+ ORDER BY {order} LIMIT %(limit)s
 
 -- name: set_status
 -- Change a period's status; a refusal code, or NULL when it is done.

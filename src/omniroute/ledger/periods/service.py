@@ -8,10 +8,10 @@ from uuid import UUID
 
 from omniroute.infra import events
 from omniroute.infra.events import Meta
-from omniroute.infra.postgres import Tx, load
+from omniroute.infra.postgres import Tx, load, read_page
 from omniroute.kit.ids import uuid7
 from omniroute.kit.money import MINOR_MAX, MalformedAmount, Money
-from omniroute.kit.paging import MalformedCursor, Page, check_limit, decode_cursor, encode_cursor
+from omniroute.kit.paging import Page
 from omniroute.kit.refusal import Refusal
 from omniroute.ledger.commands import LEGS_MAX, post_transaction
 from omniroute.ledger.errors import UnknownAccount
@@ -28,6 +28,7 @@ from omniroute.ledger.periods.model import Period, PeriodStatus
 from omniroute.ledger.service import post_one
 
 SQL = load("omniroute.ledger.periods")
+PERIODS = SQL.listing("list_periods")
 
 MONTHS_MAX = 120
 
@@ -91,21 +92,14 @@ async def find_period(tx: Tx, period_id: UUID) -> Period:
     return _period(row)
 
 
-async def list_periods(tx: Tx, *, limit: int | None = None, cursor: str | None = None) -> Page[Period]:
-    """Periods, the earliest first.
+async def list_periods(
+    tx: Tx, *, sort: str | None = None, limit: int | None = None, cursor: str | None = None
+) -> Page[Period]:
+    """Periods, the earliest first unless `sort` says otherwise.
 
-    Raises: MalformedCursor, LimitOutOfRange.
+    Raises: what `read_page` raises.
     """
-    size = check_limit(limit)
-    last = None
-    if cursor is not None:
-        try:
-            last = date.fromisoformat(str(decode_cursor(cursor, str)[0]))
-        except ValueError as error:
-            raise MalformedCursor() from error
-    rows = await tx.all(SQL.list_periods, tenant=tx.tenant, after=last, limit=size + 1)
-    found = [_period(row) for row in rows[:size]]
-    return Page(found, encode_cursor(found[-1].starts_on.isoformat()) if len(rows) > size else None)
+    return (await read_page(tx, PERIODS, sort=sort, cursor=cursor, limit=limit, tenant=tx.tenant)).map(_period)
 
 
 async def soft_close(

@@ -75,11 +75,13 @@ from omniroute.parties.access.roles import (
 )
 from omniroute.parties.access.rules import BUILT_IN, OWNER, check_may_give
 from omniroute.parties.access.sessions import list_sessions, open_session, revoke_sessions
+from omniroute.parties.access.store import KEYS
 from omniroute.parties.access.tokens import ISSUER_DEFAULT, issue_token, public_keys, rotate_signing_key
 
 __all__ = [
     "BUILT_IN",
     "ISSUER_DEFAULT",
+    "KEYS",
     "OWNER",
     "PLATFORM_PERMISSIONS",
     "AccessToken",

@@ -7,16 +7,16 @@ from typing import Literal
 from uuid import UUID
 
 from omniroute.infra.events import Meta, append
-from omniroute.infra.postgres import Tx
+from omniroute.infra.postgres import Tx, read_page
 from omniroute.kit.ids import show, uuid7
-from omniroute.kit.paging import MalformedCursor, Page, check_limit, decode_cursor, encode_cursor
+from omniroute.kit.paging import Page
 from omniroute.parties.access import events
 from omniroute.parties.access.bearer import Form, Minted, mint
 from omniroute.parties.access.errors import KeyNotFound, KeyRevoked, MalformedAccess, StaleVersion
 from omniroute.parties.access.model import Caller, IssuedKey, Key, Permission
 from omniroute.parties.access.roles import check_branches_exist
 from omniroute.parties.access.rules import check_branches, check_may_give, check_name, check_permissions
-from omniroute.parties.access.store import SQL, key_of, refusing
+from omniroute.parties.access.store import KEYS, SQL, key_of, refusing
 
 OVERLAP_MAX = timedelta(days=30)
 
@@ -165,29 +165,18 @@ async def get_key(tx: Tx, key_id: UUID) -> Key:
 
 
 async def list_keys(
-    tx: Tx, *, kind: Literal["api_key", "client"] | None = None, cursor: str | None = None, limit: int | None = None
+    tx: Tx,
+    *,
+    kind: Literal["api_key", "client"] | None = None,
+    sort: str | None = None,
+    cursor: str | None = None,
+    limit: int | None = None,
 ) -> Page[Key]:
-    """A page of keys and clients, oldest first, without their secrets.
+    """A page of keys and clients without their secrets, oldest first unless `sort` says otherwise.
 
-    Raises: kit.MalformedCursor, kit.LimitOutOfRange.
+    Raises: what `read_page` raises.
     """
-    size = check_limit(limit)
-    after = None if cursor is None else after_id(cursor)
-    rows = await tx.all(SQL.list_credentials, kind=kind, after=after, limit=size + 1)
-    keys = [key_of(row) for row in rows]
-    return Page(keys[:size], encode_cursor(str(keys[size - 1].id)) if len(keys) > size else None)
-
-
-def after_id(cursor: str) -> UUID:
-    """The id a cursor stands for.
-
-    Raises: kit.MalformedCursor.
-    """
-    (text,) = decode_cursor(cursor, str)
-    try:
-        return UUID(str(text))
-    except ValueError as error:
-        raise MalformedCursor() from error
+    return (await read_page(tx, KEYS, sort=sort, cursor=cursor, limit=limit, kind=kind)).map(key_of)
 
 
 def client_id(key_id: UUID) -> str:

@@ -13,6 +13,7 @@ from omniroute.parties.access.errors import GrantExists, HolderNotFound, Provide
 from omniroute.parties.access.model import Grant, Key, KeySecret, Provider, Role
 
 SQL = load("omniroute.parties.access")
+KEYS = SQL.listing("list_credentials")
 
 VIOLATIONS: Mapping[str, type[Refusal]] = {
     "role_name_key": RoleNameTaken,

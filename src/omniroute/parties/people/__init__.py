@@ -28,8 +28,11 @@ from omniroute.parties.people.model import (
 )
 from omniroute.parties.people.passwords import Passwords
 from omniroute.parties.people.service import get_member, list_members, set_member_status
+from omniroute.parties.people.store import INVITATIONS, MEMBERS
 
 __all__ = [
+    "INVITATIONS",
+    "MEMBERS",
     "AcceptInvitation",
     "Invitation",
     "IssuedInvitation",

@@ -32,11 +32,15 @@ UPDATE invitation
 RETURNING id, email, role_ids, branch_ids, status, invited_by, user_id, version, created_at, expires_at;
 
 -- name: list_invitations
--- A page of invitations, oldest first.
+-- A page of invitations.
+-- sort: created_at = created_at::timestamptz
+-- sort: email = email::text
+-- sort: expires_at = expires_at::timestamptz
+-- then: id::uuid
 SELECT id, email, role_ids, branch_ids, status, invited_by, user_id, version, created_at, expires_at
   FROM invitation
- WHERE tenant_id = current_tenant() AND (%(after)s::uuid IS NULL OR id > %(after)s)
- ORDER BY id
+ WHERE tenant_id = current_tenant() AND {after}
+ ORDER BY {order}
  LIMIT %(limit)s;
 
 -- name: invitation_by_lookup
@@ -65,10 +69,14 @@ SELECT p.id, p.email, p.name, m.status, m.version, m.joined_at
 
 -- name: list_members
 -- A page of members who have not left.
+-- sort: joined_at = m.joined_at::timestamptz
+-- sort: name = p.name::text
+-- sort: email = p.email::text
+-- then: p.id::uuid
 SELECT p.id, p.email, p.name, m.status, m.version, m.joined_at
   FROM membership m JOIN person p ON p.id = m.user_id
- WHERE m.tenant_id = current_tenant() AND m.status <> 'removed' AND (%(after)s::uuid IS NULL OR m.user_id > %(after)s)
- ORDER BY m.user_id
+ WHERE m.tenant_id = current_tenant() AND m.status <> 'removed' AND {after}
+ ORDER BY {order}
  LIMIT %(limit)s;
 
 -- name: update_membership

@@ -5,15 +5,14 @@ from typing import Literal
 from uuid import UUID
 
 from omniroute.infra.events import Meta, append
-from omniroute.infra.postgres import Tx
-from omniroute.kit.paging import Page, check_limit, encode_cursor
+from omniroute.infra.postgres import Tx, read_page
+from omniroute.kit.paging import Page
 from omniroute.parties import access
 from omniroute.parties.access import Caller
 from omniroute.parties.people import events
 from omniroute.parties.people.errors import MalformedPerson, MemberNotFound, MemberVersionStale
-from omniroute.parties.people.invitations import after_id
 from omniroute.parties.people.model import Member
-from omniroute.parties.people.store import SQL, member_of
+from omniroute.parties.people.store import MEMBERS, SQL, member_of
 
 
 async def get_member(tx: Tx, user_id: UUID) -> Member:
@@ -27,15 +26,14 @@ async def get_member(tx: Tx, user_id: UUID) -> Member:
     return member_of(row)
 
 
-async def list_members(tx: Tx, *, cursor: str | None = None, limit: int | None = None) -> Page[Member]:
-    """A page of members who have not left.
+async def list_members(
+    tx: Tx, *, sort: str | None = None, cursor: str | None = None, limit: int | None = None
+) -> Page[Member]:
+    """A page of members who have not left, those who joined first unless `sort` says otherwise.
 
-    Raises: kit.MalformedCursor, kit.LimitOutOfRange.
+    Raises: what `read_page` raises.
     """
-    size = check_limit(limit)
-    rows = await tx.all(SQL.list_members, after=after_id(cursor), limit=size + 1)
-    members = [member_of(row) for row in rows]
-    return Page(members[:size], encode_cursor(str(members[size - 1].id)) if len(members) > size else None)
+    return (await read_page(tx, MEMBERS, sort=sort, cursor=cursor, limit=limit)).map(member_of)
 
 
 async def set_member_status(

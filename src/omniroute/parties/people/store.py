@@ -13,6 +13,8 @@ from omniroute.parties.people.errors import EmailTaken, InvitationExists
 from omniroute.parties.people.model import Invitation, Member
 
 SQL = load("omniroute.parties.people")
+INVITATIONS = SQL.listing("list_invitations")
+MEMBERS = SQL.listing("list_members")
 
 VIOLATIONS: Mapping[str, type[Refusal]] = {
     "invitation_pending_key": InvitationExists,

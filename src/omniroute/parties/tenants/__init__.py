@@ -48,9 +48,12 @@ from omniroute.parties.tenants.service import (
     update_branch,
     update_organisation,
 )
-from omniroute.parties.tenants.store import as_tenant
+from omniroute.parties.tenants.store import APPLICATIONS, BRANCHES, LINKS, as_tenant
 
 __all__ = [
+    "APPLICATIONS",
+    "BRANCHES",
+    "LINKS",
     "PLATFORM_ID",
     "Application",
     "Branch",

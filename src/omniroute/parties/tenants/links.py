@@ -12,9 +12,9 @@ from datetime import datetime
 from uuid import UUID
 
 from omniroute.infra.events import Meta, append
-from omniroute.infra.postgres import Tx
+from omniroute.infra.postgres import Tx, read_page
 from omniroute.kit.ids import MalformedId, parse, uuid7
-from omniroute.kit.paging import MalformedCursor, Page, check_limit, decode_cursor, encode_cursor
+from omniroute.kit.paging import Page
 from omniroute.parties.access import Caller, Permission
 from omniroute.parties.tenants import events
 from omniroute.parties.tenants.errors import (
@@ -28,7 +28,7 @@ from omniroute.parties.tenants.errors import (
 from omniroute.parties.tenants.model import LINK_NEXT, Link, LinkStatus
 from omniroute.parties.tenants.rules import check_link_scopes
 from omniroute.parties.tenants.service import get_organisation
-from omniroute.parties.tenants.store import SQL, as_tenant, link_of, refusing
+from omniroute.parties.tenants.store import LINKS, SQL, as_tenant, link_of, refusing
 
 MIRROR = {"parent": "child", "child": "parent", "partner": "partner"}
 
@@ -157,20 +157,18 @@ async def get_link(tx: Tx, link_id: UUID) -> Link:
 
 
 async def list_links(
-    tx: Tx, *, status: LinkStatus | None = None, cursor: str | None = None, limit: int | None = None
+    tx: Tx,
+    *,
+    status: LinkStatus | None = None,
+    sort: str | None = None,
+    cursor: str | None = None,
+    limit: int | None = None,
 ) -> Page[Link]:
-    """A page of our links, oldest first.
+    """A page of our links, oldest first unless `sort` says otherwise.
 
-    Raises: kit.MalformedCursor, kit.LimitOutOfRange.
+    Raises: what `read_page` raises.
     """
-    size = check_limit(limit)
-    try:
-        after = None if cursor is None else UUID(str(decode_cursor(cursor, str)[0]))
-    except ValueError as error:
-        raise MalformedCursor() from error
-    rows = await tx.all(SQL.list_links, status=status, after=after, limit=size + 1)
-    links = [link_of(row) for row in rows]
-    return Page(links[:size], encode_cursor(str(links[size - 1].id)) if len(links) > size else None)
+    return (await read_page(tx, LINKS, sort=sort, cursor=cursor, limit=limit, status=status)).map(link_of)
 
 
 async def _move(

@@ -73,13 +73,17 @@ SELECT (SELECT count(*) FROM branch b
          WHERE a.tenant_id = current_tenant() AND a.branch_id = %(id)s AND a.status = 'active');
 
 -- name: list_branches
--- A page of branches by code.
+-- A page of branches.
+-- sort: code = code::text unique
+-- sort: name = name::text
+-- sort: created_at = created_at::timestamptz
+-- then: id::uuid
 SELECT id, parent_id, code, name, region, status, version, created_at, updated_at
   FROM branch
  WHERE tenant_id = current_tenant()
    AND (%(status)s::text IS NULL OR status = %(status)s) AND (%(parent_id)s::uuid IS NULL OR parent_id = %(parent_id)s)
-   AND (%(after)s::text IS NULL OR code > %(after)s)
- ORDER BY code
+   AND {after}
+ ORDER BY {order}
  LIMIT %(limit)s;
 
 -- name: insert_application
@@ -102,12 +106,17 @@ UPDATE application
 RETURNING id, branch_id, code, name, kind, status, version, created_at, updated_at;
 
 -- name: list_applications
--- A page of applications by code.
+-- A page of applications.
+-- sort: code = code::text unique
+-- sort: name = name::text
+-- sort: created_at = created_at::timestamptz
+-- then: id::uuid
 SELECT id, branch_id, code, name, kind, status, version, created_at, updated_at
   FROM application
  WHERE tenant_id = current_tenant()
-   AND (%(branch_id)s::uuid IS NULL OR branch_id = %(branch_id)s) AND (%(after)s::text IS NULL OR code > %(after)s)
- ORDER BY code
+   AND (%(branch_id)s::uuid IS NULL OR branch_id = %(branch_id)s)
+   AND {after}
+ ORDER BY {order}
  LIMIT %(limit)s;
 
 -- name: lock_link
@@ -138,11 +147,14 @@ UPDATE organisation_link
  WHERE tenant_id = current_tenant() AND id = %(id)s;
 
 -- name: list_links
--- A page of our links, oldest first.
+-- A page of our links.
+-- sort: requested_at = requested_at::timestamptz
+-- sort: peer_slug = peer_slug::text
+-- then: id::uuid
 SELECT id, peer_id, peer_slug, peer_name, side, relation, status, asked_scopes, scopes, note, version, requested_at,
        decided_at, ended_at
   FROM organisation_link
  WHERE tenant_id = current_tenant() AND (%(status)s::text IS NULL OR status = %(status)s)
-   AND (%(after)s::uuid IS NULL OR id > %(after)s)
- ORDER BY id
+   AND {after}
+ ORDER BY {order}
  LIMIT %(limit)s;

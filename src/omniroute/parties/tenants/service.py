@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from omniroute.infra.events import Meta, append
-from omniroute.infra.postgres import Database, Tx
+from omniroute.infra.postgres import Database, Tx, read_page
 from omniroute.kit.ids import parse, uuid7
-from omniroute.kit.paging import MalformedCursor, Page, check_limit, decode_cursor, encode_cursor
+from omniroute.kit.paging import Page
 from omniroute.parties import access
 from omniroute.parties.access import Caller, Permission
 from omniroute.parties.tenants import events
@@ -40,7 +40,16 @@ from omniroute.parties.tenants.rules import (
     read_settings,
     settings_json,
 )
-from omniroute.parties.tenants.store import SQL, application_of, as_tenant, branch_of, organisation_of, refusing
+from omniroute.parties.tenants.store import (
+    APPLICATIONS,
+    BRANCHES,
+    SQL,
+    application_of,
+    as_tenant,
+    branch_of,
+    organisation_of,
+    refusing,
+)
 
 
 async def find_tenant(db: Database, text: str) -> UUID:
@@ -295,31 +304,16 @@ async def list_branches(
     *,
     status: str | None = None,
     parent_id: UUID | None = None,
+    sort: str | None = None,
     cursor: str | None = None,
     limit: int | None = None,
 ) -> Page[Branch]:
-    """A page of branches by code, as far as the transaction may see.
+    """A page of branches, by code unless `sort` says otherwise, as far as the transaction may see.
 
-    Raises: kit.MalformedCursor, kit.LimitOutOfRange.
+    Raises: what `read_page` raises.
     """
-    size = check_limit(limit)
-    after = _after_code(cursor)
-    rows = await tx.all(SQL.list_branches, status=status, parent_id=parent_id, after=after, limit=size + 1)
-    items = [branch_of(row) for row in rows]
-    return Page(items[:size], encode_cursor(items[size - 1].code) if len(items) > size else None)
-
-
-def _after_code(cursor: str | None) -> str | None:
-    """The code a cursor stands for.
-
-    Raises: kit.MalformedCursor.
-    """
-    if cursor is None:
-        return None
-    code = str(decode_cursor(cursor, str)[0])
-    if not code.isprintable():
-        raise MalformedCursor()
-    return code
+    rows = await read_page(tx, BRANCHES, sort=sort, cursor=cursor, limit=limit, status=status, parent_id=parent_id)
+    return rows.map(branch_of)
 
 
 async def create_application(
@@ -388,14 +382,16 @@ async def update_application(
 
 
 async def list_applications(
-    tx: Tx, *, branch_id: UUID | None = None, cursor: str | None = None, limit: int | None = None
+    tx: Tx,
+    *,
+    branch_id: UUID | None = None,
+    sort: str | None = None,
+    cursor: str | None = None,
+    limit: int | None = None,
 ) -> Page[Application]:
-    """A page of applications by code, as far as the transaction may see.
+    """A page of applications, by code unless `sort` says otherwise, as far as the transaction may see.
 
-    Raises: kit.MalformedCursor, kit.LimitOutOfRange.
+    Raises: what `read_page` raises.
     """
-    size = check_limit(limit)
-    after = _after_code(cursor)
-    rows = await tx.all(SQL.list_applications, branch_id=branch_id, after=after, limit=size + 1)
-    items = [application_of(row) for row in rows]
-    return Page(items[:size], encode_cursor(items[size - 1].code) if len(items) > size else None)
+    rows = await read_page(tx, APPLICATIONS, sort=sort, cursor=cursor, limit=limit, branch_id=branch_id)
+    return rows.map(application_of)

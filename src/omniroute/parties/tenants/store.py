@@ -23,6 +23,9 @@ from omniroute.parties.tenants.model import Application, Branch, Link, LinkStatu
 from omniroute.parties.tenants.rules import read_branding, read_settings
 
 SQL = load("omniroute.parties.tenants")
+BRANCHES = SQL.listing("list_branches")
+APPLICATIONS = SQL.listing("list_applications")
+LINKS = SQL.listing("list_links")
 
 VIOLATIONS: Mapping[str, type[Refusal]] = {
     "organisation_slug_key": SlugTaken,

@@ -1,0 +1,190 @@
+"""Every list of the document, in every order it names: each item once, in order, also while others come."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+
+from omniroute.api import openapi_document
+from tests.api.makers import CLOCK, Client, Makers, open_accounts, transfer
+
+LISTS = {
+    page["operationId"]: (path.removeprefix("/v1/{tenant}"), {p["name"]: p for p in page["parameters"]})
+    for path, methods in openapi_document()["paths"].items()
+    for method, page in methods.items()
+    if method == "get"
+}
+SORTED = {name: one for name, one in LISTS.items() if "sort" in one[1]}
+CASES = [(name, sort) for name, (_, given) in SORTED.items() for sort in given["sort"]["schema"]["enum"]]
+# Their order is what they mean: what happened, one after the other; and balances, each after the line before.
+IN_THEIR_OWN_ORDER = {"list_events", "get_statement", "get_general_ledger"}
+NAMES = ("mill", "depot", "mill", "shop", "depot")  # Equal ones are told apart by their ids.
+FILTERS = {
+    "status": None,
+    "kind": None,
+    "prefix": "w",
+    "account": "cash",
+    "base": "USD",
+    "booked_from": "2020-01-01T00:00:00Z",
+    "open": "true",
+}
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass
+class Things:
+    """Makes one more thing of each list, none like another but for its name."""
+
+    makers: Makers
+    client: Client
+    numbers: Iterator[int] = field(default_factory=lambda: count(100))
+
+    async def make(self, name: str) -> None:
+        """One more item of this list."""
+        number = next(self.numbers)
+        make: Callable[[int, str], Awaitable[object]] = getattr(self, name.replace("list_", "_"))
+        await make(number, NAMES[number % len(NAMES)])
+
+    async def _branches(self, number: int, name: str) -> None:
+        await self.client.post("/branches", {"code": f"b{number}", "name": name})
+
+    async def _applications(self, number: int, name: str) -> None:
+        await self.client.post("/applications", {"code": f"a{number}", "name": name, "kind": "pos"})
+
+    async def _links(self, number: int, name: str) -> None:
+        # The slugs do not come in the order of the requests.
+        peer = await self.makers.organisation(f"{name}-{number}")
+        await self.client.post("/links", {"organisation": peer.slug, "relation": "partner"})
+
+    async def _keys(self, number: int, name: str) -> None:
+        await self.client.post("/keys", {"name": name, "permissions": ["ledger.read"]})
+
+    async def _invitations(self, number: int, name: str) -> str:
+        role = (await self.client.get("/roles"))["items"][0]["id"]
+        until = (CLOCK.now() + timedelta(days=number % 3 + 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        body = {"email": f"{name}.{number}@example.com", "role_ids": [role], "expires_at": until.isoformat()}
+        token: str = (await self.client.post("/invitations", body))["token"]
+        return token
+
+    async def _people(self, number: int, name: str) -> None:
+        body = {"token": await self._invitations(number, name), "password": PASSWORD, "name": name}
+        accepted = await self.client.http.post("/v1/invitations/accept", json=body)
+        assert accepted.status_code == 201, accepted.text
+
+    async def _accounts(self, number: int, name: str) -> None:
+        body = {"code": f"wallet:{number}", "name": name, "type": "liability", "currency": "NGN"}
+        await self.client.post("/ledger/accounts", body)
+
+    async def _transactions(self, number: int, name: str) -> None:
+        await self.client.post("/ledger/transactions", transfer("cash", "till", 5))
+
+    async def _holds(self, number: int, name: str) -> None:
+        await self.client.post("/ledger/holds", transfer("cash", "till", 5))
+
+    async def _periods(self, number: int, name: str) -> None:
+        body = {"name": f"{name} {number}", "starts_on": f"{number + 1900}-01-01", "ends_on": f"{number + 1900}-12-31"}
+        await self.client.post("/ledger/periods", body)
+
+    async def _rates(self, number: int, name: str) -> None:
+        from_ = f"2026-01-0{number % 3 + 1}T00:00:00Z"
+        body = {"base": "USD", "quote": "NGN", "rate": str(number), "valid_from": from_, "source": name}
+        await self.client.post("/ledger/rates", body)
+
+
+@pytest.fixture(scope="module")
+async def things(makers: Makers) -> Things:
+    """An organisation with five things in each list."""
+    found = Things(makers, await makers.organisation("lists"))
+    await open_accounts(found.client, "cash", "till")
+    for name in SORTED:
+        for _ in range(5):
+            await found.make(name)
+    return found
+
+
+def _key(item: dict[str, Any], sort: str) -> tuple[Any, str]:
+    """Where an item stands, by what is shown of it."""
+    name = sort.removeprefix("-")
+    value = item[name]
+    if name == "id":
+        value = value[4:]
+    elif name.endswith("_at") or name == "valid_from":
+        value = datetime.fromisoformat(value)
+    return value, item["id"][4:]
+
+
+def test_every_list_names_its_orders() -> None:
+    paged = {name for name, (_, given) in LISTS.items() if "cursor" in given}
+    assert paged - SORTED.keys() == IN_THEIR_OWN_ORDER
+    for _, given in SORTED.values():
+        sorts = given["sort"]["schema"]["enum"]
+        assert given["sort"]["schema"]["default"] == sorts[0]
+        assert {sort.removeprefix("-") for sort in sorts} == {sort for sort in sorts if not sort.startswith("-")}
+        assert len(sorts) == 2 * len({sort.removeprefix("-") for sort in sorts})
+
+
+@pytest.mark.parametrize(("name", "sort"), CASES, ids=[f"{name}:{sort}" for name, sort in CASES])
+async def test_a_walk_meets_each_item_once_and_in_order(things: Things, name: str, sort: str) -> None:
+    path = SORTED[name][0]
+    everything = await things.client.get(path, params={"sort": sort, "limit": "500"})
+    assert everything["next_cursor"] is None
+    before = [item["id"] for item in everything["items"]]
+    assert len(before) >= 5
+    assert everything["items"] == sorted(
+        everything["items"], key=lambda item: _key(item, sort), reverse=sort.startswith("-")
+    )
+
+    seen: list[dict[str, Any]] = []
+    cursor, pages = None, 0
+    while pages == 0 or cursor is not None:
+        asked = {"sort": sort, "limit": "2"} | ({"cursor": cursor} if cursor else {})
+        page = await things.client.get(path, params=asked)
+        seen += page["items"]
+        cursor, pages = page["next_cursor"], pages + 1
+        assert len(page["items"]) == 2 or cursor is None
+        if pages <= 2:
+            await things.make(name)
+
+    ids = [item["id"] for item in seen]
+    assert len(set(ids)) == len(ids)
+    assert [one for one in ids if one in set(before)] == before
+    keys = [_key(item, sort) for item in seen]
+    assert keys == sorted(keys, reverse=sort.startswith("-"))
+
+
+@pytest.mark.parametrize("name", SORTED)
+async def test_the_usual_order_is_the_first(things: Things, name: str) -> None:
+    path, given = SORTED[name]
+    usual = given["sort"]["schema"]["default"]
+    assert await things.client.get(path) == await things.client.get(path, params={"sort": usual})
+
+
+@pytest.mark.parametrize("name", SORTED)
+async def test_an_unknown_order_is_refused(things: Things, name: str) -> None:
+    path, given = SORTED[name]
+    for wrong in ("colour", "-", "--" + given["sort"]["schema"]["enum"][0], "id; DROP TABLE branch", "tenant_id"):
+        answer = await things.client.send("GET", path, params={"sort": wrong})
+        assert (answer.status_code, answer.json()["code"]) == (400, "kit.unknown_sort")
+        assert answer.json()["allowed"] == given["sort"]["schema"]["enum"]
+
+
+@pytest.mark.parametrize("name", SORTED)
+async def test_a_cursor_goes_on_only_where_it_was_made(things: Things, name: str) -> None:
+    path, given = SORTED[name]
+    usual, other, *_ = given["sort"]["schema"]["enum"]
+    cursor = (await things.client.get(path, params={"limit": "2"}))["next_cursor"]
+
+    assert len((await things.client.get(path, params={"limit": "1", "cursor": cursor, "sort": usual}))["items"]) == 1
+    foreign = [{"sort": other}]
+    for parameter in FILTERS.keys() & given.keys():
+        choices = given[parameter]["schema"].get("enum", [FILTERS[parameter]])
+        foreign.append({parameter: choices[0]})
+    for more in foreign:
+        answer = await things.client.send("GET", path, params={"cursor": cursor, **more})
+        assert (answer.status_code, answer.json()["code"]) == (400, "kit.foreign_cursor"), more
+    for elsewhere in SORTED.keys() - {name}:
+        answer = await things.client.send("GET", SORTED[elsewhere][0], params={"cursor": cursor})
+        assert (answer.status_code, answer.json()["code"]) == (400, "kit.foreign_cursor")
