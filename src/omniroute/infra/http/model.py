@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from omniroute.infra.http.redaction import show_url
 from omniroute.kit.refusal import Fault
 
 
@@ -28,7 +29,8 @@ class Request:
     """One request. `operation` names it in metrics and logs. `safe`: asking twice changes nothing over there.
 
     Header names and body fields in `secrets` are redacted wherever the request is shown; so are Authorization,
-    Cookie and everything that looks like a token.
+    Cookie and everything that looks like a token. One try is over after `connect_timeout_s` + `read_timeout_s`,
+    whatever trickles in; `deadline_s` bounds all tries and the waits between them.
     """
 
     method: str
@@ -41,6 +43,11 @@ class Request:
     connect_timeout_s: int = 5
     read_timeout_s: int = 30
     secrets: frozenset[str] = frozenset()
+    deadline_s: float | None = None
+    response_bytes_max: int | None = None  # None: as the client's limits say.
+
+    def __repr__(self) -> str:
+        return f"<Request {self.operation}: {self.method} {show_url(self.url, self.secrets)}, {len(self.body)} bytes>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,9 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.status}, {len(self.body)} bytes>"
 
 
 class HttpClient(Protocol):
