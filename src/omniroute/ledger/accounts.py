@@ -166,6 +166,11 @@ async def find_account(tx: Tx, account: UUID) -> Account:
     return found
 
 
+async def find_accounts(tx: Tx, accounts: Sequence[UUID]) -> dict[UUID, Account]:
+    """Accounts by id; those that are not there, or not the caller's, are left out."""
+    return await store.find_accounts(tx, accounts)
+
+
 async def list_accounts(
     tx: Tx,
     *,

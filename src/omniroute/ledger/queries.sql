@@ -107,6 +107,13 @@ SELECT a.account_id, a.code, a.name, a.type, a.normal_side::text, a.currency, a.
   FROM ledger_account a JOIN ledger_balance b USING (tenant_id, account_id)
  WHERE a.tenant_id = %(tenant)s AND a.account_id = %(account)s
 
+-- name: find_accounts
+-- Accounts with their status and limits.
+SELECT a.account_id, a.code, a.name, a.type, a.normal_side::text, a.currency, a.mode, b.status::text, a.parent_id, a.branch_id,
+       a.owner_ref, a.dimensions, b.floor_minor, b.ceiling_minor, a.opened_at, a.revision
+  FROM ledger_account a JOIN ledger_balance b USING (tenant_id, account_id)
+ WHERE a.tenant_id = %(tenant)s AND a.account_id = ANY (%(accounts)s)
+
 -- name: lock_account
 -- Take the description of an account for a change; counters are locked by the function that changes them.
 SELECT account_id FROM ledger_account WHERE tenant_id = %(tenant)s AND account_id = %(account)s FOR NO KEY UPDATE

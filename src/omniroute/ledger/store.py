@@ -252,6 +252,11 @@ async def find_account(tx: Tx, account_id: UUID) -> Account | None:
     return None if row is None else _account(row)
 
 
+async def find_accounts(tx: Tx, account_ids: Sequence[UUID]) -> dict[UUID, Account]:
+    rows = await tx.all(SQL.find_accounts, tenant=tx.tenant, accounts=list(account_ids))
+    return {row.account_id: _account(row) for row in rows}
+
+
 async def lock_account(tx: Tx, account_id: UUID) -> Account | None:
     await tx.execute(SQL.lock_account, tenant=tx.tenant, account=account_id)
     return await find_account(tx, account_id)

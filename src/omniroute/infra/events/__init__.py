@@ -27,8 +27,8 @@ from omniroute.infra.events.facts import EventsRetired
 from omniroute.infra.events.model import Event, Meta, Recorded
 from omniroute.infra.events.reader import StandbyCannotRead, at, history, present, read
 from omniroute.infra.events.schemas import event_schema, schema_documents
-from omniroute.infra.events.store import append, append_many
-from omniroute.infra.events.verify import Damage, Finding, Verified, verify
+from omniroute.infra.events.store import append, append_each, append_many
+from omniroute.infra.events.verify import Damage, Finding, Verified, verify, verify_stretch
 
 __all__ = [
     "ChainBuilder",
@@ -51,6 +51,7 @@ __all__ = [
     "StandbyCannotRead",
     "Verified",
     "append",
+    "append_each",
     "append_many",
     "at",
     "check_inclusion",
@@ -70,4 +71,5 @@ __all__ = [
     "retain",
     "schema_documents",
     "verify",
+    "verify_stretch",
 ]

@@ -7,6 +7,17 @@ SELECT current_tenant(), e.id, (SELECT event_xid()), e.type, e.version, e.subjec
        WITH ORDINALITY AS e (id, type, version, subject, data, ordinal)
  ORDER BY e.ordinal;
 
+-- name: append_each_event
+-- Write events in the order given, each with its own origin.
+INSERT INTO event_log (tenant_id, id, xid, type, version, subject, data, correlation_id, causation_id, actor, channel)
+SELECT current_tenant(), e.id, (SELECT event_xid()), e.type, e.version, e.subject, e.data::jsonb, e.correlation_id,
+       e.causation_id, e.actor, e.channel
+  FROM unnest(%(ids)s::uuid[], %(types)s::text[], %(versions)s::smallint[], %(subjects)s::uuid[], %(data)s::text[],
+              %(correlation_ids)s::uuid[], %(causation_ids)s::uuid[], %(actors)s::text[], %(channels)s::text[])
+       WITH ORDINALITY
+       AS e (id, type, version, subject, data, correlation_id, causation_id, actor, channel, ordinal)
+ ORDER BY e.ordinal;
+
 -- name: next_cut
 -- The end of the window that begins at this cut: a mark, or the present when there is none.
 SELECT top, open, latest FROM event_next_cut(%(top)s::bigint, %(skip)s::bigint);
