@@ -6,6 +6,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
 
 from omniroute.api import Proxies, Services, create_app, read_networks
 from omniroute.infra.postgres import Database
@@ -109,7 +110,8 @@ async def _sources(owner_db: Database) -> set[int]:
 
 async def test_logins_are_counted_by_the_clients_address(services: Services, owner_db: Database) -> None:
     """Many forged first hops are one source; two clients behind one proxy are two."""
-    app = create_app(replace(services, proxies=FOR, clock=FixedClock(services.clock.now())), access_log=False)
+    clock, registry = FixedClock(services.clock.now()), CollectorRegistry()
+    app = create_app(replace(services, proxies=FOR, clock=clock, registry=registry), access_log=False)
     transport = httpx.ASGITransport(app, client=(BALANCER, 4711))
     async with httpx.AsyncClient(transport=transport, base_url="http://omniroute.test") as http:
 

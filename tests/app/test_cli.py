@@ -48,6 +48,19 @@ def test_wrong_settings_are_exit_code_2_on_one_line() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "known"),
+    [("serve", "api.unknown_module", "ledger_holds"), ("worker", "app.unknown_job", "ledger.fold")],
+)
+def test_a_wrong_name_for_only_is_exit_code_2_with_the_list(command: str, code: str, known: str) -> None:
+    done = omniroute(command, "--only", "ledger,leger", database_url=NOWHERE, log_level="error")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("omniroute: leger ")
+    assert code in done.stderr
+    assert known in done.stderr
+
+
 def test_settings_are_shown_without_passwords() -> None:
     done = omniroute("settings", "--json", database_url=NOWHERE, http_port="81")
     shown = json.loads(done.stdout)

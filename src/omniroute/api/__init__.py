@@ -4,6 +4,7 @@ front.py        correlation id, security headers, metrics, access log; hot opera
 application.py  operations become routes of the framework
 door.py         how every request is worked, and in which order it is refused
 operations.py   what an operation declares; openapi.py and documentation.py show it
+selection.py    a part of the door, for a process of its own
 proxies.py      the client's address behind trusted proxies
 problems.py     the only table from refusal to HTTP status
 <noun>.py       the operations of one module
@@ -13,14 +14,19 @@ from omniroute.api.application import create_app
 from omniroute.api.call import Limits, Poster, Services
 from omniroute.api.openapi import error_codes, openapi_document
 from omniroute.api.proxies import Proxies, read_networks
+from omniroute.api.selection import EVERYTHING, Selection, UnknownModule, select
 
 __all__ = [
+    "EVERYTHING",
     "Limits",
     "Poster",
     "Proxies",
+    "Selection",
     "Services",
+    "UnknownModule",
     "create_app",
     "error_codes",
     "openapi_document",
     "read_networks",
+    "select",
 ]

@@ -1,7 +1,7 @@
 """Puts the door together: operations become routes, the framework finds them, the front dresses every answer."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from litestar import Litestar, Request, Response
@@ -12,23 +12,25 @@ from litestar.response.base import ASGIResponse
 from omniroute.api import registry
 from omniroute.api.call import Services
 from omniroute.api.errors import MalformedRequest, RouteNotFound
-from omniroute.api.front import App, Front, Scope, answer
+from omniroute.api.front import ROUTE, App, Front, Scope, answer
 from omniroute.api.hot import HotRoutes
 from omniroute.api.operations import Operation
 from omniroute.api.problems import Answer, method_not_allowed, problem
+from omniroute.api.selection import NotServedHere, module_of
 
 
 def create_app(services: Services, *, access_log: bool = True) -> App:
     """The ASGI application of the REST door. It opens nothing and closes nothing: the wiring owns the services."""
     operations = registry.operations()
+    served = [op for op in operations if services.selection.serves(op)]
     framework = Litestar(
-        route_handlers=[_route(services, op) for op in operations],
+        route_handlers=[_route(services, op) if op in served else _elsewhere(op) for op in operations],
         openapi_config=None,
         logging_config=None,
         exception_handlers={Exception: _Exceptions(operations)},
         request_max_body_size=None,  # The door counts for itself, per operation.
     )
-    return Front(framework, services, HotRoutes(operations), access_log=access_log)  # type: ignore[arg-type]
+    return Front(framework, services, HotRoutes(served), access_log=access_log)  # type: ignore[arg-type]
 
 
 def _route(services: Services, op: Operation) -> HTTPRouteHandler:
@@ -37,6 +39,20 @@ def _route(services: Services, op: Operation) -> HTTPRouteHandler:
         scope = cast("Scope", request.scope)
         return _asgi(await answer(services, op, scope, request.receive, path))
 
+    return _handler(op, handle)
+
+
+def _elsewhere(op: Operation) -> HTTPRouteHandler:
+    """Who comes to the wrong process is told so, whoever they are."""
+
+    async def handle(request: Request[Any, Any, Any]) -> ASGIResponse:
+        request.scope[ROUTE] = op.path  # type: ignore[literal-required]
+        return _asgi(problem(NotServedHere(module=module_of(op))))
+
+    return _handler(op, handle)
+
+
+def _handler(op: Operation, handle: Callable[[Request[Any, Any, Any]], Awaitable[ASGIResponse]]) -> HTTPRouteHandler:
     path = re.sub(r"{(\w+)}", r"{\1:str}", op.path)
     return HTTPRouteHandler(path, http_method=op.method, name=op.name, status_code=op.status)(handle)
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 
 from omniroute.api.proxies import Proxies
+from omniroute.api.selection import Selection
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database
 from omniroute.kit import ids
@@ -63,6 +64,7 @@ class Services:
 
     `authenticator` knows the issuer of our tokens and keeps callers for some seconds. `worker_db` reads for the check
     of the books (None: it is not offered here). `proxies`: whose word on the client's address counts.
+    `selection`: the modules this process serves.
     `data_folder`: where free disk space matters (None: not ours to watch). `registry`: where metrics are kept.
     """
 
@@ -76,6 +78,7 @@ class Services:
     data_folder: Path | None = None
     public_url: str = ""
     proxies: Proxies = field(default_factory=Proxies)
+    selection: Selection = field(default_factory=Selection)
 
 
 @dataclass(frozen=True, slots=True)

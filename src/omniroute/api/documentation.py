@@ -15,6 +15,7 @@ import msgspec
 from omniroute.api.call import Call
 from omniroute.api.openapi import error_codes, openapi_document
 from omniroute.api.operations import FORM_TYPE, Access, Reply, operation
+from omniroute.api.selection import Selection
 
 HTML_TYPE = "text/html; charset=utf-8"
 PAGE_HEADERS = (
@@ -112,9 +113,9 @@ def _page(title: str, navigation: str, content: str) -> bytes:
 
 
 @cache
-def docs_page() -> bytes:
+def docs_page(selection: Selection) -> bytes:
     """The reference, one section an operation."""
-    document = openapi_document()
+    document = openapi_document(selection)
     by_tag: dict[str, list[tuple[str, str, dict[str, Any]]]] = {tag["name"]: [] for tag in document["tags"]}
     for path, methods in document["paths"].items():
         for method, page in methods.items():
@@ -142,9 +143,9 @@ def errors_page() -> bytes:
 
 
 @cache
-def openapi_json() -> bytes:
+def openapi_json(selection: Selection) -> bytes:
     """The document as bytes."""
-    return msgspec.json.encode(openapi_document())
+    return msgspec.json.encode(openapi_document(selection))
 
 
 @cache
@@ -155,13 +156,13 @@ def _asset(name: str) -> bytes:
 @operation("GET", "/openapi.json", tag="Health", access=Access.OPEN, transaction=False, reply=dict[str, Any])
 async def get_openapi(call: Call) -> Reply:
     """Show this API as an OpenAPI 3.1 document."""
-    return Reply(openapi_json())
+    return Reply(openapi_json(call.services.selection))
 
 
 @operation("GET", "/docs", tag="Health", access=Access.OPEN, transaction=False, reply=str, media_type="text/html")
 async def get_docs(call: Call) -> Reply:
     """Show this documentation."""
-    return Reply(docs_page(), content_type=HTML_TYPE, headers=PAGE_HEADERS)
+    return Reply(docs_page(call.services.selection), content_type=HTML_TYPE, headers=PAGE_HEADERS)
 
 
 @operation(

@@ -16,6 +16,7 @@ from omniroute.api import errors, registry
 from omniroute.api.call import PREFIXES
 from omniroute.api.operations import CSV_TYPE, FORM_TYPE, JSON_TYPE, Access, Operation
 from omniroute.api.problems import INTERNAL, METHOD_NOT_ALLOWED, PROBLEM_TYPE, STATUS, problem
+from omniroute.api.selection import EVERYTHING, Selection
 from omniroute.infra.idempotency import KeyInFlight, KeyReused
 from omniroute.kit.currency import UnknownCurrency
 from omniroute.kit.ids import MalformedId
@@ -74,9 +75,10 @@ RFC 9457 problems; `code` is stable for ever. Objects that name a member twice a
 """
 
 
-def openapi_document() -> dict[str, Any]:
-    """The document as plain values; equal for equal code."""
-    operations = registry.operations()
+def openapi_document(selection: Selection = EVERYTHING) -> dict[str, Any]:
+    """The document of what is selected, as plain values; equal for equal code."""
+    operations = [op for op in registry.operations() if selection.serves(op)]
+    tags = {op.tag for op in operations}
     kinds = _struct_kinds(operations)
     schemas, components = msgspec.json.schema_components(kinds, ref_template=REF)
     by_kind = dict(zip(map(repr, kinds), schemas, strict=True))
@@ -93,7 +95,7 @@ def openapi_document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": name, "description": text} for name, text in TAGS.items()],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in tags],
         "paths": paths,
         "components": {
             "schemas": {name: _tidy(components[name]) for name in sorted(components)},

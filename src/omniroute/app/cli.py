@@ -36,6 +36,9 @@ app.command("openapi")(openapi)
 app.command("demo")(demo)
 
 PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
+OnlyOption = Annotated[
+    str | None, typer.Option("--only", help="Names with commas between them; a wrong one shows those there are.")
+]
 HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
 
 
@@ -75,21 +78,22 @@ def serve(
     context: typer.Context,
     host: HostOption = None,
     port: PortOption = None,
+    only: OnlyOption = None,
 ) -> None:
-    """Answer HTTP over an existing, migrated database."""
+    """Answer HTTP over an existing, migrated database; with --only, for these modules (ledger, people, ...)."""
     with console.reporting():
         settings = _listening(with_database(load_settings(config=context.obj)), host, port)
         with processes.telemetry(settings, "omniroute-serve"):
-            processes.run(processes.serve(settings, started=_started))
+            processes.run(processes.serve(settings, started=_started, only=_names(only)))
 
 
 @app.command()
-def worker(context: typer.Context) -> None:
-    """Do the background work: seal events, fold balances, expire holds, purge what is old."""
+def worker(context: typer.Context, only: OnlyOption = None) -> None:
+    """Do the background work: seal events, fold balances, expire holds, purge what is old. With --only, these jobs."""
     with console.reporting():
         settings = with_database(load_settings(config=context.obj))
         with processes.telemetry(settings, "omniroute-worker"):
-            processes.run(processes.background(settings))
+            processes.run(processes.background(settings, only=_names(only)))
 
 
 @app.command()
@@ -154,6 +158,10 @@ def _listening(settings: Settings, host: str | None, port: int | None) -> Settin
     if host is not None:
         settings = replace(settings, http_host=host)
     return settings if port is None else replace(settings, http_port=port)
+
+
+def _names(only: str | None) -> list[str] | None:
+    return None if only is None else [name.strip() for name in only.split(",") if name.strip()]
 
 
 def _started(url: str) -> None:

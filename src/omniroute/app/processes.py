@@ -8,7 +8,7 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -20,7 +20,7 @@ from omniroute import api
 from omniroute.app.places import postgres_folder, with_server
 from omniroute.app.settings import Settings
 from omniroute.app.wiring import House, opened
-from omniroute.app.workers import work
+from omniroute.app.workers import JOB_NAMES, select_jobs, work
 from omniroute.infra import events, postgres
 from omniroute.infra.postgres import EmbeddedPostgres
 from omniroute.infra.telemetry import logger, start_logging, start_tracing, stop_tracing
@@ -85,11 +85,13 @@ def _spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-async def listen(house: House, stop: asyncio.Event, *, started: Callable[[str], None]) -> None:
+async def listen(
+    house: House, stop: asyncio.Event, *, started: Callable[[str], None], selection: api.Selection = api.EVERYTHING
+) -> None:
     """Answer HTTP until told to stop, then until the last open request is answered (or the drain time is over)."""
     settings = house.settings
     port = settings.http_port or _free_port(settings.http_host)
-    app = Open(api.create_app(house.services(), access_log=settings.http_access_log))
+    app = Open(api.create_app(house.services(selection), access_log=settings.http_access_log))
     _spare_the_collector()
     server = Server(
         app,
@@ -120,21 +122,29 @@ async def listen(house: House, stop: asyncio.Event, *, started: Callable[[str], 
         log.warning("drain time is over", requests_open=app.count)
 
 
-async def serve(settings: Settings, *, started: Callable[[str], None]) -> None:
-    """The REST door over an existing database."""
+async def serve(settings: Settings, *, started: Callable[[str], None], only: Collection[str] | None = None) -> None:
+    """The REST door over an existing database; `only` these of its modules.
+
+    Raises: api.UnknownModule.
+    """
+    selection = api.EVERYTHING if only is None else api.select(*only)
     stop = stop_on_signal()
     async with opened(settings) as house:
         await repair_epoch(house)
-        await listen(house, stop, started=started)
+        await listen(house, stop, started=started, selection=selection)
 
 
-async def background(settings: Settings) -> None:
-    """Background work over an existing database."""
+async def background(settings: Settings, *, only: Collection[str] | None = None) -> None:
+    """Background work over an existing database; `only` these jobs.
+
+    Raises: UnknownJob.
+    """
+    chosen = JOB_NAMES if only is None else select_jobs(only)
     stop = stop_on_signal()
     async with opened(settings) as house:
         await repair_epoch(house)
-        log.info("working")
-        await work(house, stop)
+        log.info("working", jobs=sorted(chosen))
+        await work(house, stop, chosen)
 
 
 async def repair_epoch(house: House) -> None:
@@ -168,7 +178,7 @@ async def up(
         async with opened(settled) as house:
             await repair_epoch(house)
             await first(house)
-            working = asyncio.create_task(work(house, stop))
+            working = asyncio.create_task(work(house, stop, JOB_NAMES))
             try:
                 await listen(house, stop, started=started)
             finally:

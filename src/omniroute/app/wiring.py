@@ -28,8 +28,8 @@ class House:
     registry: CollectorRegistry
     poster: ledger.Poster
 
-    def services(self) -> api.Services:
-        """What the REST door gets."""
+    def services(self, selection: api.Selection) -> api.Services:
+        """What the REST door gets, for these of its modules."""
         settings = self.settings
         limits = api.Limits(
             body_bytes_max=settings.request_bytes_max,
@@ -52,6 +52,7 @@ class House:
             data_folder=folder if folder.exists() else None,
             public_url=settings.public_url,
             proxies=api.Proxies(api.read_networks(settings.trusted_proxies), settings.trusted_proxy_header),
+            selection=selection,
         )
 
 

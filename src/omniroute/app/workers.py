@@ -1,7 +1,7 @@
 """Background work of a process: each job runs in rounds until told to stop. Every job may run in several processes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,11 +9,12 @@ from datetime import timedelta
 from prometheus_client import Counter
 
 from omniroute import ledger
+from omniroute.app.settings import Settings
 from omniroute.app.wiring import House
 from omniroute.infra import idempotency
 from omniroute.infra.events import ChainBuilder, prune_inbox, retain
 from omniroute.infra.telemetry import logger
-from omniroute.kit.refusal import Fault
+from omniroute.kit.refusal import Fault, Kind, Refusal
 from omniroute.ledger import folding
 from omniroute.parties import access, people
 
@@ -23,47 +24,57 @@ INBOX_KEPT = timedelta(days=30)
 PAUSE_AFTER_FAULT_S = (1, 2, 5, 10, 30)
 
 
+CHAIN = "audit.chain"
+
+
+class UnknownJob(Refusal):
+    """There is no such job; `unknown` names it, `known` lists those there are."""
+
+    code = "app.unknown_job"
+    kind = Kind.INVALID
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One kind of work. A round answers how much it found; after an empty one the job pauses."""
 
     name: str
     round: Callable[[House], Awaitable[int]]
-    pause_ms: int
+    pause_ms: Callable[[Settings], int]
 
 
-async def work(house: House, stop: asyncio.Event) -> None:
-    """Run every job until told to stop; the round at hand is finished first."""
+def select_jobs(names: Collection[str]) -> frozenset[str]:
+    """The jobs of these names; the first word of a name stands for all that begin with it (`ledger`).
+
+    Raises: UnknownJob.
+    """
+    families = {name: {job for job in JOB_NAMES if name in (job, job.partition(".")[0])} for name in names}
+    unknown = sorted(name for name, found in families.items() if not found)
+    if unknown or not families:
+        known = sorted(JOB_NAMES)
+        named = ", ".join(unknown) or "nothing"
+        raise UnknownJob(f"{named} is no job; there are: {', '.join(known)}", unknown=unknown, known=known)
+    return frozenset[str]().union(*families.values())
+
+
+async def work(house: House, stop: asyncio.Event, chosen: Collection[str]) -> None:
+    """Run the chosen jobs until told to stop; the round at hand is finished first."""
     rounds = Counter("omniroute_job_items", "Items a background job worked.", ("job",), registry=house.registry)
     faults = Counter(
         "omniroute_job_faults", "Rounds that failed and are tried again.", ("job",), registry=house.registry
     )
     async with asyncio.TaskGroup() as group:
-        for job in jobs(house):
-            group.create_task(_repeat(job, house, stop, rounds, faults), name=job.name)
-        group.create_task(ChainBuilder().run(house.worker_db, stop), name="audit.chain")
-
-
-def jobs(house: House) -> list[Job]:
-    """Every job, with its pause between rounds that found nothing."""
-    settings = house.settings
-    retention_ms = settings.worker_retention_interval_s * 1_000
-    return [
-        Job("holds.expire", _expire_holds, settings.worker_interval_ms),
-        Job("ledger.fold", _fold, settings.worker_interval_ms),
-        Job("ledger.snapshot", _snapshot, settings.worker_snapshot_interval_s * 1_000),
-        Job("access.signing_key", _sign, retention_ms),
-        Job("idempotency.purge", _purge_replies, retention_ms),
-        Job("events.inbox", _prune_inbox, retention_ms),
-        Job("events.retain", _retain, retention_ms),
-        Job("people.login_attempts", _purge_login_attempts, retention_ms),
-    ]
+        for job in JOBS:
+            if job.name in chosen:
+                group.create_task(_repeat(job, house, stop, rounds, faults), name=job.name)
+        if CHAIN in chosen:
+            group.create_task(ChainBuilder().run(house.worker_db, stop), name=CHAIN)
 
 
 async def _repeat(job: Job, house: House, stop: asyncio.Event, items: Counter, faults: Counter) -> None:
     failed = 0
     while not stop.is_set():
-        wait_ms = job.pause_ms
+        wait_ms = job.pause_ms(house.settings)
         try:
             found = await job.round(house)
             items.labels(job.name).inc(found)
@@ -124,3 +135,26 @@ async def _purge_login_attempts(house: House) -> int:
 async def _prune_inbox(house: House) -> int:
     async with house.worker_db.tx() as tx:
         return await prune_inbox(tx, before=house.clock.now() - INBOX_KEPT)
+
+
+def _often(settings: Settings) -> int:
+    return settings.worker_interval_ms
+
+
+def _seldom(settings: Settings) -> int:
+    return settings.worker_retention_interval_s * 1_000
+
+
+JOBS = (
+    Job("holds.expire", _expire_holds, _often),
+    Job("ledger.fold", _fold, _often),
+    Job("ledger.snapshot", _snapshot, lambda settings: settings.worker_snapshot_interval_s * 1_000),
+    Job("access.signing_key", _sign, _seldom),
+    Job("idempotency.purge", _purge_replies, _seldom),
+    Job("events.inbox", _prune_inbox, _seldom),
+    Job("events.retain", _retain, _seldom),
+    Job("people.login_attempts", _purge_login_attempts, _seldom),
+)
+"""Every job, with its pause after a round that found nothing."""
+
+JOB_NAMES = frozenset({*[job.name for job in JOBS], CHAIN})
