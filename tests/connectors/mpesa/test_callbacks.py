@@ -255,6 +255,13 @@ def test_names_of_people_are_cut_in_what_is_kept() -> None:
         assert "OHN" not in kept.upper().replace("J.", "")
 
 
+def test_what_a_database_cannot_keep_is_taken_out() -> None:
+    event = read("s", found(CreditPartyName="254708374149 - \x00JOHN \x00DOE", ReasonType="a\x00b"))
+    event_text = json.dumps(dict(event.result.answer.raw))
+    assert "\\u0000" not in event_text
+    assert "\\u0000" not in json.dumps(read("r", paid(ResultDesc="\x00no")).result.answer.message)
+
+
 def _mutations(body: Any) -> Iterator[tuple[str, Any]]:
     """The body with one field missing, null, renamed, doubled or turned from number to text and back."""
 

@@ -67,10 +67,12 @@ class Told:
     def answer(self, entry: CodeEntry) -> Answer:
         """The rail's words for people: whitelisted fields, names cut."""
         kept: dict[str, Any] = {
-            name: str(value) for name, value in self.parameters.items() if name in _KEPT and value is not None
+            name: str(value) if isinstance(value, Decimal) else wire.read_text(value)
+            for name, value in self.parameters.items()
+            if name in _KEPT and value is not None
         }
         kept |= {
-            name: wire.cut_names(value)
+            name: wire.cut_names(wire.read_text(value) or "")
             for name, value in self.parameters.items()
             if name in _PARTIES and isinstance(value, str)
         }

@@ -42,12 +42,14 @@ AMOUNT_MAX = Money(250_000_00, "KES")
 _NAIROBI = timezone(timedelta(hours=3))
 _MSISDN = re.compile(r"254[17][0-9]{8}")
 _SHORTCODE = re.compile(r"[0-9]{5,9}")
-_RECEIPT = re.compile(r"[A-Z][A-Z0-9]{9}")
+_RECEIPT = re.compile(r"(?=.*[A-Z])[A-Z0-9]{10}")
 _PARTY = re.compile(r"\s*([0-9]{5,15})\s*(?:[-\u2013]\s*(.*))?", re.DOTALL)  # "254708374149 - John Doe"
 _AMOUNT = re.compile(r"[0-9]{1,16}(\.[0-9]{1,6})?")
 _REFERENCE_LETTERS = "0123456789BCDFGHJKLNPRSTVWXYZ"  # No vowels, M or Q: none of the refused words can appear.
 _REFERENCE_LENGTH = 18
 _INTEGER_MAX = 10**18
+_TEXT_MAX = 1024  # What Safaricom's page gives for ResultDesc, its longest text.
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def build_reference(attempt_id: UUID) -> str:
@@ -124,7 +126,7 @@ def read_text(value: object) -> str | None:
         return None
     if isinstance(value, int) and abs(value) >= _INTEGER_MAX:
         return None
-    return str(value).strip()[:1024] or None
+    return _UNPRINTABLE.sub("", str(value)).strip()[:_TEXT_MAX] or None
 
 
 def read_time(value: object) -> datetime | None:
