@@ -63,7 +63,7 @@ class Things:
         await self.client.post("/keys", {"name": name, "permissions": ["ledger.read"]})
 
     async def _invitations(self, number: int, name: str) -> str:
-        role = (await self.client.get("/roles"))["items"][0]["id"]
+        role = next(one["id"] for one in (await self.client.get("/roles?limit=500"))["items"] if one["name"] == "user")
         until = (CLOCK.now() + timedelta(days=number % 3 + 1)).replace(hour=0, minute=0, second=0, microsecond=0)
         body = {"email": f"{name}.{number}@example.com", "role_ids": [role], "expires_at": until.isoformat()}
         token: str = (await self.client.post("/invitations", body))["token"]
@@ -73,6 +73,20 @@ class Things:
         body = {"token": await self._invitations(number, name), "password": PASSWORD, "name": name}
         accepted = await self.client.http.post("/v1/invitations/accept", json=body)
         assert accepted.status_code == 201, accepted.text
+
+    async def _roles(self, number: int, name: str) -> str:
+        body = {"name": f"{name}_{number}", "description": name, "permissions": ["ledger.read"]}
+        role: str = (await self.client.post("/roles", body))["id"]
+        return role
+
+    async def _grants(self, number: int, name: str) -> None:
+        key = await self.client.post("/keys", {"name": name, "permissions": ["ledger.read"]})
+        await self.client.post("/grants", {"role_id": await self._roles(number, name), "key_id": key["key"]["id"]})
+
+    async def _providers(self, number: int, name: str) -> None:
+        issuer = f"https://id{number}.example.com"
+        body = {"name": name, "issuer": issuer, "audience": "omniroute", "jwks_uri": issuer + "/keys"}
+        await self.client.post("/identity-providers", body)
 
     async def _accounts(self, number: int, name: str) -> None:
         body = {"code": f"wallet:{number}", "name": name, "type": "liability", "currency": "NGN"}

@@ -7,7 +7,20 @@ from msgspec import Meta
 
 from omniroute.api.call import Call
 from omniroute.api.operations import Reply, operation
-from omniroute.api.shapes import ApplicationId, BranchId, In, Instant, ListIn, Name, Out, PageOut, page, parse_id, shown
+from omniroute.api.shapes import (
+    ApplicationId,
+    BranchId,
+    In,
+    Instant,
+    ListIn,
+    Name,
+    Out,
+    PageOut,
+    PermissionName,
+    page,
+    parse_id,
+    shown,
+)
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
 from omniroute.parties import access
@@ -15,7 +28,6 @@ from omniroute.parties.access import Permission
 
 _BASE = "/v1/{tenant}/keys"
 _KEY = _BASE + "/{key}"
-PermissionName = Annotated[str, Meta(min_length=1, max_length=64, examples=["ledger.read"])]
 
 
 class CreateKeyIn(In):

@@ -1,4 +1,4 @@
-"""Organisations over HTTP: opened by the platform, described by themselves, linked by agreement."""
+"""Organisations over HTTP: described and closed by themselves, linked by agreement."""
 
 from typing import Annotated, Any, Literal
 
@@ -7,32 +7,15 @@ from msgspec import Meta
 
 from omniroute.api.call import Call
 from omniroute.api.operations import Reply, operation
-from omniroute.api.shapes import Currency, In, Instant, ListIn, Name, Out, PageOut, page, shown
+from omniroute.api.shapes import In, Instant, ListIn, Name, Out, PageOut, page, shown
 from omniroute.infra.postgres import Tx
-from omniroute.kit import ids
-from omniroute.parties import people, tenants
+from omniroute.parties import tenants
 from omniroute.parties.access import Permission
 
 _BASE = "/v1/{tenant}/organisation"
 _LINKS = "/v1/{tenant}/links"
 
 Json = dict[str, Any]
-Slug = Annotated[str, Meta(min_length=1, max_length=63, description="Its name in addresses; never changes.")]
-
-
-class OpenOrganisationIn(In):
-    """A new organisation and who shall own it."""
-
-    slug: Slug
-    name: Name
-    country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$", description="ISO 3166.")]
-    currency: Currency
-    time_zone: Annotated[str, Meta(max_length=64, description="IANA name.")]
-    owner_email: Annotated[str, Meta(max_length=320)]
-    residency: Annotated[str, Meta(max_length=32, description="Where its data must stay.")] = "any"
-    settings: Json = msgspec.field(default_factory=dict)
-    custom: Json = msgspec.field(default_factory=dict)
-    branding: Json = msgspec.field(default_factory=dict)
 
 
 class UpdateOrganisationIn(In):
@@ -44,6 +27,12 @@ class UpdateOrganisationIn(In):
     settings: Json | None = None
     custom: Json | None = None
     branding: Json | None = None
+
+
+class CloseOrganisationIn(In):
+    """There is no way back."""
+
+    status: Literal["closed"]
 
 
 class OrganisationOut(Out):
@@ -63,15 +52,6 @@ class OrganisationOut(Out):
     version: int
     created_at: Instant
     updated_at: Instant
-
-
-class OpenedOrganisationOut(Out):
-    """The organisation, and the one-time token with which its owner accepts. The token is shown now and never again."""
-
-    organisation: OrganisationOut
-    invitation_id: str
-    invitation_token: str
-    invitation_expires_at: Instant
 
 
 class RequestLinkIn(In):
@@ -145,7 +125,7 @@ def _link(link: tenants.Link) -> Reply:
     return Reply(link_out(link), version=link.version)
 
 
-_EXAMPLE = {
+EXAMPLE = {
     "id": "org_01jd3m8q4vv8k8x2n0c5t7yh6r", "slug": "kano-foods", "name": "Kano Foods", "country": "NG",
     "currency": "NGN", "time_zone": "Africa/Lagos", "residency": "any", "status": "active",
     "settings": {"locale": "en-NG"}, "custom": {}, "branding": {"primary_colour": "#0a7d4f"}, "version": 1,
@@ -158,38 +138,8 @@ _LINK_REFUSALS = (
 
 
 @operation(
-    "POST", "/v1/organisations", tag="Organisations", status=201, permission=Permission.PLATFORM_ORGANISATIONS_CREATE,
-    body=OpenOrganisationIn, reply=OpenedOrganisationOut, idempotent=True, secret=True,
-    refusals=("tenants.malformed", "tenants.slug_taken", "people.malformed"),
-    example={"slug": "kano-foods", "name": "Kano Foods", "country": "NG", "currency": "NGN",
-             "time_zone": "Africa/Lagos", "owner_email": "amina@kano-foods.example"},
-    example_reply={"organisation": _EXAMPLE, "invitation_id": "inv_01jd3m8q4vv8k8x2n0c5t7yh6r",
-                   "invitation_token": "inv_...", "invitation_expires_at": "2026-11-28T08:00:00Z"},
-)  # fmt: skip
-async def open_organisation(call: Call, tx: Tx, body: OpenOrganisationIn) -> OpenedOrganisationOut:
-    """Open an organisation and invite its owner.
-
-    For the platform only.
-    """
-    command = tenants.CreateOrganisation(
-        body.slug, body.name, body.country, body.currency, body.time_zone, body.residency, body.settings, body.custom,
-        body.branding,
-    )  # fmt: skip
-    opened = await people.open_organisation(
-        tx, command, owner_email=body.owner_email, caller=call.caller, now=call.now, meta=call.meta
-    )
-    invitation = opened.owner.invitation
-    return OpenedOrganisationOut(
-        organisation=organisation_out(opened.organisation),
-        invitation_id=ids.show("inv", invitation.id),
-        invitation_token=opened.owner.token.text,
-        invitation_expires_at=invitation.expires_at,
-    )
-
-
-@operation(
     "GET", _BASE, tag="Organisations", permission=Permission.ORGANISATION_READ, reply=OrganisationOut, versioned=True,
-    refusals=("tenants.organisation_not_found",), example_reply=_EXAMPLE,
+    refusals=("tenants.organisation_not_found",), example_reply=EXAMPLE,
 )  # fmt: skip
 async def get_organisation(call: Call, tx: Tx) -> Reply:
     """Show your organisation."""
@@ -202,7 +152,7 @@ async def get_organisation(call: Call, tx: Tx) -> Reply:
     body=UpdateOrganisationIn,
     reply=OrganisationOut, versioned=True, changes_version=True, example={"branding": {"primary_colour": "#0a7d4f"}},
     refusals=("tenants.organisation_not_found", "tenants.malformed", "tenants.stale_version"),
-    example_reply=_EXAMPLE | {"version": 2},
+    example_reply=EXAMPLE | {"version": 2},
 )  # fmt: skip
 async def update_organisation(call: Call, tx: Tx, body: UpdateOrganisationIn) -> Reply:
     """Change your organisation's name, settings or branding."""
@@ -210,6 +160,23 @@ async def update_organisation(call: Call, tx: Tx, body: UpdateOrganisationIn) ->
         tx, version=call.read_version, now=call.now, meta=call.meta, **msgspec.structs.asdict(body)
     )
     return Reply(organisation_out(changed), version=changed.version)
+
+
+@operation(
+    "PUT", _BASE + "/status", tag="Organisations", permission=Permission.ORGANISATION_CLOSE, whole=True,
+    body=CloseOrganisationIn, reply=OrganisationOut, versioned=True, changes_version=True, example={"status": "closed"},
+    refusals=("tenants.organisation_not_found", "tenants.status_not_reachable", "tenants.stale_version",
+              "tenants.platform_stays"),
+    example_reply=EXAMPLE | {"status": "closed", "version": 3},
+)  # fmt: skip
+async def close_organisation(call: Call, tx: Tx, body: CloseOrganisationIn) -> Reply:
+    """Close your organisation for ever.
+
+    From then on nobody of it gets in; its books stay as they are. The platform can suspend and open it again instead.
+    """
+    status = tenants.Status(body.status)
+    closed = await tenants.set_organisation_status(tx, status, version=call.read_version, now=call.now, meta=call.meta)
+    return Reply(organisation_out(closed), version=closed.version)
 
 
 @operation(

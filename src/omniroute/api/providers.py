@@ -1,4 +1,4 @@
-"""Outside OpenID providers whose tokens an organisation accepts, and one's own sessions, over HTTP."""
+"""Outside OpenID providers whose tokens an organisation accepts, over HTTP."""
 
 from typing import Annotated, Any, Literal
 
@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from omniroute.api.call import Call
 from omniroute.api.operations import Reply, operation
-from omniroute.api.shapes import In, Name, Out, shown
+from omniroute.api.shapes import In, ListIn, Name, Out, PageOut, page, shown
 from omniroute.infra.postgres import Tx
 from omniroute.parties import access
 from omniroute.parties.access import Permission
@@ -58,18 +58,6 @@ class ProviderOut(Out):
     version: int
 
 
-class ProvidersOut(Out):
-    """All identity providers."""
-
-    items: list[ProviderOut]
-
-
-class SignedOutOut(Out):
-    """How many sessions ended."""
-
-    sessions_ended: int
-
-
 def provider_out(provider: access.Provider) -> ProviderOut:
     """A provider as shown."""
     return shown(ProviderOut, provider, {"id": "oip"})
@@ -109,10 +97,14 @@ async def create_provider(call: Call, tx: Tx, body: ProviderIn) -> Reply:
     return _provider(await access.create_provider(tx, _config(body), caller=call.caller, now=call.now, meta=call.meta))
 
 
-@operation("GET", _BASE, tag="Keys", permission=Permission.OIDC_WRITE, reply=ProvidersOut)
-async def list_providers(call: Call, tx: Tx) -> ProvidersOut:
-    """List outside identity providers."""
-    return ProvidersOut(items=[provider_out(one) for one in await access.list_providers(tx)])
+@operation(
+    "GET", _BASE, tag="Keys", permission=Permission.OIDC_WRITE, query=ListIn, reply=PageOut[ProviderOut],
+    sorts=access.PROVIDERS.sorts,
+)  # fmt: skip
+async def list_providers(call: Call, tx: Tx, query: ListIn) -> PageOut[ProviderOut]:
+    """List outside identity providers by name."""
+    found = await access.list_providers(tx, sort=query.sort, cursor=query.cursor, limit=query.limit)
+    return page(found, provider_out)
 
 
 @operation(
@@ -142,18 +134,3 @@ async def replace_provider(call: Call, tx: Tx, body: ReplaceProviderIn) -> Reply
         meta=call.meta,
     )
     return _provider(provider)
-
-
-@operation("DELETE", "/v1/{tenant}/session", tag="People", reply=SignedOutOut)
-async def sign_out(call: Call, tx: Tx) -> SignedOutOut:
-    """End the session that calls.
-
-    With an API key nothing ends.
-    """
-    caller = call.caller
-    if caller.session_id is None:
-        return SignedOutOut(sessions_ended=0)
-    ended = await access.revoke_sessions(
-        tx, caller.subject_id, session_id=caller.session_id, now=call.now, meta=call.meta
-    )
-    return SignedOutOut(sessions_ended=ended)

@@ -9,6 +9,7 @@ from omniroute.api import (
     health,
     keys,
     ledger_accounts,
+    ledger_batches,
     ledger_check,
     ledger_holds,
     ledger_periods,
@@ -18,7 +19,10 @@ from omniroute.api import (
     oauth,
     organisations,
     people,
+    platform,
     providers,
+    roles,
+    sessions,
 )
 from omniroute.api.operations import Operation, found_in
 
@@ -29,14 +33,18 @@ def operations() -> tuple[Operation, ...]:
     from omniroute.api import documentation  # It shows this list, so it cannot be asked for while the list is made.
 
     found = found_in(
+        platform,
         organisations,
         branches,
         people,
+        roles,
+        sessions,
         keys,
         providers,
         oauth,
         ledger_accounts,
         ledger_transactions,
+        ledger_batches,
         ledger_holds,
         ledger_reports,
         ledger_periods,

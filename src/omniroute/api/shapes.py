@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -27,6 +27,9 @@ AmountOut = Annotated[
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", description="ISO 4217 code.", examples=["NGN"])]
 Instant = Annotated[datetime, Meta(tz=True, description="An instant (RFC 3339), with its offset.")]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Email = Annotated[str, Meta(min_length=3, max_length=320, examples=["amina@kano-foods.example"])]
+Password = Annotated[str, Meta(min_length=1, max_length=1024)]
+PermissionName = Annotated[str, Meta(min_length=1, max_length=64, examples=["ledger.read"])]
 Metadata = Annotated[
     dict[
         Annotated[str, Meta(min_length=1, max_length=64)],
@@ -46,6 +49,12 @@ class In(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 class Out(msgspec.Struct, kw_only=True):
     """An answer."""
+
+
+class DoneOut(Out):
+    """It is done."""
+
+    done: Literal[True] = True
 
 
 class PageIn(In):

@@ -45,7 +45,7 @@ async def test_a_changed_role_changes_its_holders(app_db: Database, owner_db: Da
     assert changed.version == 2
     assert (await gate.authenticate(header, now=NOW)).permissions == {"organisation.read", "ledger.read", "ledger.post"}
     async with app_db.tx(org.id) as tx:
-        (grant,) = await access.list_grants(tx, key_id=key.key.id)
+        (grant,) = await access.grants_of(tx, key_id=key.key.id)
         await access.withdraw_role(tx, grant.id, caller=org.owner, now=NOW, meta=META)
     assert (await gate.authenticate(header, now=NOW)).permissions == {"organisation.read"}
     assert (await topics(owner_db, org.id))[1:] == [

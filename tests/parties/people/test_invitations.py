@@ -67,7 +67,7 @@ async def test_the_first_owner_comes_by_invitation(app_db: Database, owner_db: D
 
     assert member.email == "ada@acme.example"
     async with app_db.tx(opened.organisation.id) as tx:
-        grants = await access.list_grants(tx, user_id=member.id)
+        grants = await access.grants_of(tx, user_id=member.id)
     assert [(grant.role_name, grant.branch_id) for grant in grants] == [("owner", None)]
     assert await topics(owner_db, opened.organisation.id) == [
         "organisation.created", "invitation.created", "invitation.accepted", "role.granted",
@@ -175,7 +175,7 @@ async def test_a_caller_of_a_branch_invites_to_that_branch_only(app_db: Database
     issued = await invite(org, "x@acme.example", "user", caller=helper, branch_ids=[north.id])
     member = await accept(app_db, issued.token.text)
     async with app_db.tx(org.id) as tx:
-        assert [grant.branch_id for grant in await access.list_grants(tx, user_id=member.id)] == [north.id]
+        assert [grant.branch_id for grant in await access.grants_of(tx, user_id=member.id)] == [north.id]
 
 
 async def test_a_hidden_member_accepts_an_invitation_to_branches(app_db: Database, owner_db: Database) -> None:
@@ -196,7 +196,7 @@ async def test_a_hidden_member_accepts_an_invitation_to_branches(app_db: Databas
     assert (await accept(app_db, issued.token.text)).id == member.id
 
     async with app_db.tx(org.id) as tx:
-        grants = await access.list_grants(tx, user_id=member.id)
+        grants = await access.grants_of(tx, user_id=member.id)
         assert {grant.branch_id for grant in grants} == {north.id, south.id}
         await people.set_member_status(
             tx, suspended.id, "suspended", version=1, caller=org.owner, now=NOW, meta=META

@@ -50,18 +50,18 @@ async def test_a_removed_member_is_gone_and_may_be_invited_again(app_db: Databas
     async with app_db.tx(org.id) as tx:
         with refuses("people.member_not_found"):
             await people.get_member(tx, member.id)
-        assert await access.list_grants(tx, user_id=member.id) == []
+        assert await access.grants_of(tx, user_id=member.id) == []
     again = await org.member("r@acme.example", "user")
     assert again.id == member.id
     async with app_db.tx(org.id) as tx:
-        assert [grant.role_name for grant in await access.list_grants(tx, user_id=member.id)] == ["user"]
+        assert [grant.role_name for grant in await access.grants_of(tx, user_id=member.id)] == ["user"]
 
 
 async def test_an_owner_remains(app_db: Database, owner_db: Database) -> None:
     org = await make_organisation(app_db)
     only = await org.member("o@acme.example", "owner")
     async with app_db.tx(org.id) as tx:
-        (grant,) = await access.list_grants(tx, user_id=only.id)
+        (grant,) = await access.grants_of(tx, user_id=only.id)
     before = await state(owner_db)
 
     for status in ("suspended", "removed"):

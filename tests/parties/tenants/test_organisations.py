@@ -19,8 +19,8 @@ async def test_a_new_organisation_has_its_built_in_roles_and_nobody_in_it(app_db
 
     async with app_db.tx(org.id) as tx:
         found = await tenants.get_organisation(tx)
-        roles = await access.list_roles(tx)
-        grants = await access.list_grants(tx)
+        roles = (await access.list_roles(tx)).items
+        grants = (await access.list_grants(tx)).items
 
     assert (found.slug, found.currency, found.status, found.version) == (org.slug, "KES", Status.ACTIVE, 1)
     assert found.custom == {"tier": 1}

@@ -71,24 +71,59 @@ async def verify(
             yield finding
 
 
+async def verify_stretch(
+    db: Database, tenant_id: UUID, *, after: int = 0, blocks_max: int, verified: Verified
+) -> tuple[list[Finding], int | None]:
+    """Compare the blocks behind block number `after`, at most `blocks_max`: what differs, and the `after` of the next
+    stretch (None: the chain ends here). `db` is the worker's. Stretches laid end to end compare what `verify` does.
+    """
+    findings: list[Finding] = []
+    previous: Any = None
+    if after > 0:
+        async with db.tx(tenant_id, readonly=True) as tx:
+            previous = next(iter(await tx.all(SQL.blocks_after, number=after - 1, limit=1)), None)
+        if previous is not None and previous.number != after:
+            previous = None  # It is gone: the block after it will say so.
+    verified.tenant_count += 1
+    last, left = after, blocks_max
+    while left > 0:
+        size = min(left, _BLOCKS_PER_TRANSACTION)
+        found, blocks = await _verify_blocks(db, tenant_id, previous, last, size, verified)
+        findings += found
+        if blocks:
+            previous, last = blocks[-1], blocks[-1].number
+        if len(blocks) < size:
+            return findings, None
+        left -= size
+    return findings, last
+
+
 async def _verify_tenant(db: Database, tenant_id: UUID, verified: Verified) -> AsyncIterator[Finding]:
     previous: Any = None
     while True:
-        # Short snapshots, so that a long verification does not hold back the vacuum; what is sealed never changes.
-        findings: list[Finding] = []
-        async with db.tx(tenant_id, readonly=True) as tx:
-            number = 0 if previous is None else previous.number
-            blocks = await tx.all(SQL.blocks_after, number=number, limit=_BLOCKS_PER_TRANSACTION)
-            for block in blocks:
-                findings += _check_block(tenant_id, block, previous)
-                findings += await _check_events(tx, block)
-                verified.block_count += 1
-                verified.event_count += block.event_count
-                previous = block
+        number = 0 if previous is None else previous.number
+        findings, blocks = await _verify_blocks(db, tenant_id, previous, number, _BLOCKS_PER_TRANSACTION, verified)
         for finding in findings:
             yield finding
         if not blocks:
             return
+        previous = blocks[-1]
+
+
+async def _verify_blocks(
+    db: Database, tenant_id: UUID, previous: Any, number: int, limit: int, verified: Verified
+) -> tuple[list[Finding], list[Any]]:
+    # Short snapshots, so that a long verification does not hold back the vacuum; what is sealed never changes.
+    findings: list[Finding] = []
+    async with db.tx(tenant_id, readonly=True) as tx:
+        blocks = await tx.all(SQL.blocks_after, number=number, limit=limit)
+        for block in blocks:
+            findings += _check_block(tenant_id, block, previous)
+            findings += await _check_events(tx, block)
+            verified.block_count += 1
+            verified.event_count += block.event_count
+            previous = block
+    return findings, blocks
 
 
 def _check_block(tenant_id: UUID, block: Any, previous: Any) -> Iterator[Finding]:

@@ -66,6 +66,7 @@ from omniroute.parties.access.roles import (
     find_role,
     get_role,
     grant_role,
+    grants_of,
     install_roles,
     list_grants,
     list_roles,
@@ -75,15 +76,18 @@ from omniroute.parties.access.roles import (
 )
 from omniroute.parties.access.rules import BUILT_IN, OWNER, check_may_give
 from omniroute.parties.access.sessions import list_sessions, open_session, revoke_sessions
-from omniroute.parties.access.store import KEYS
+from omniroute.parties.access.store import GRANTS, KEYS, PROVIDERS, ROLES
 from omniroute.parties.access.tokens import ISSUER_DEFAULT, issue_token, public_keys, rotate_signing_key
 
 __all__ = [
     "BUILT_IN",
+    "GRANTS",
     "ISSUER_DEFAULT",
     "KEYS",
     "OWNER",
     "PLATFORM_PERMISSIONS",
+    "PROVIDERS",
+    "ROLES",
     "AccessToken",
     "Authenticator",
     "Caller",
@@ -126,6 +130,7 @@ __all__ = [
     "get_provider",
     "get_role",
     "grant_role",
+    "grants_of",
     "install_roles",
     "issue_token",
     "list_grants",

@@ -9,15 +9,16 @@ from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
 from omniroute.infra.events import Meta, append
-from omniroute.infra.postgres import Tx
+from omniroute.infra.postgres import Tx, read_page
 from omniroute.kit.ids import uuid7
+from omniroute.kit.paging import Page
 from omniroute.parties.access import events
 from omniroute.parties.access.errors import MalformedAccess, ProviderNotFound, StaleVersion
 from omniroute.parties.access.jwks import ALGORITHMS, check_jwks_uri, read_jwks
 from omniroute.parties.access.model import Caller, Provider
 from omniroute.parties.access.roles import check_may_give_roles, find_role
 from omniroute.parties.access.rules import check_name
-from omniroute.parties.access.store import SQL, provider_of, refusing
+from omniroute.parties.access.store import PROVIDERS, SQL, provider_of, refusing
 
 CLOCK_SKEW_S_MAX = 300
 ROLE_MAP_MAX = 100
@@ -99,9 +100,14 @@ async def get_provider(tx: Tx, provider_id: UUID) -> Provider:
     return provider_of(row)
 
 
-async def list_providers(tx: Tx) -> list[Provider]:
-    """Every provider of the organisation."""
-    return [provider_of(row) for row in await tx.all(SQL.list_providers)]
+async def list_providers(
+    tx: Tx, *, sort: str | None = None, cursor: str | None = None, limit: int | None = None
+) -> Page[Provider]:
+    """A page of the organisation's providers by name.
+
+    Raises: what `read_page` raises.
+    """
+    return (await read_page(tx, PROVIDERS, sort=sort, cursor=cursor, limit=limit)).map(provider_of)
 
 
 async def _checked(tx: Tx, config: ProviderConfig, caller: Caller, loopback_allowed: bool) -> dict[str, object]:

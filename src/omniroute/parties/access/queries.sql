@@ -26,11 +26,14 @@ SELECT id, name, description, permissions, is_builtin, status, version
  WHERE tenant_id = current_tenant() AND (id = %(id)s::uuid OR name = %(name)s::text);
 
 -- name: list_roles
--- Every role, built-in ones first.
+-- A page of roles.
+-- sort: name = name::text unique
+-- then: id::uuid
 SELECT id, name, description, permissions, is_builtin, status, version
   FROM role
- WHERE tenant_id = current_tenant()
- ORDER BY is_builtin DESC, name;
+ WHERE tenant_id = current_tenant() AND {after}
+ ORDER BY {order}
+ LIMIT %(limit)s;
 
 -- name: find_roles_by_ids
 -- Several roles by id, locked against change until the transaction ends.
@@ -63,14 +66,25 @@ SELECT g.id, g.role_id, r.name AS role_name, g.user_id, g.credential_id, g.branc
   FROM role_grant g JOIN role r ON r.tenant_id = g.tenant_id AND r.id = g.role_id
  WHERE g.tenant_id = current_tenant() AND g.id = %(id)s;
 
+-- name: grants_of
+-- All grants of one person or one key.
+SELECT g.id, g.role_id, r.name AS role_name, g.user_id, g.credential_id, g.branch_id, g.granted_by, g.created_at
+  FROM role_grant g JOIN role r ON r.tenant_id = g.tenant_id AND r.id = g.role_id
+ WHERE g.tenant_id = current_tenant() AND (g.user_id = %(user_id)s OR g.credential_id = %(credential_id)s)
+ ORDER BY g.created_at, g.id;
+
 -- name: list_grants
--- Grants of one person, one key, or all.
+-- A page of grants, of one person, of one key, or of all.
+-- sort: created_at = g.created_at::timestamptz
+-- then: g.id::uuid
 SELECT g.id, g.role_id, r.name AS role_name, g.user_id, g.credential_id, g.branch_id, g.granted_by, g.created_at
   FROM role_grant g JOIN role r ON r.tenant_id = g.tenant_id AND r.id = g.role_id
  WHERE g.tenant_id = current_tenant()
    AND (%(user_id)s::uuid IS NULL OR g.user_id = %(user_id)s)
    AND (%(credential_id)s::uuid IS NULL OR g.credential_id = %(credential_id)s)
- ORDER BY g.created_at, g.id;
+   AND {after}
+ ORDER BY {order}
+ LIMIT %(limit)s;
 
 -- name: delete_grant
 -- Take a role away.
@@ -150,11 +164,11 @@ INSERT INTO session (tenant_id, id, user_id, lookup, secret_hash, created_at, ex
 VALUES (current_tenant(), %(id)s, %(user_id)s, %(lookup)s, %(secret_hash)s, %(now)s, %(expires_at)s);
 
 -- name: revoke_sessions
--- End one session of a person, or all of them.
+-- End one session of a person, or all of them but one to keep.
 UPDATE session
    SET revoked_at = %(now)s
  WHERE tenant_id = current_tenant() AND user_id = %(user_id)s AND revoked_at IS NULL AND expires_at > %(now)s
-   AND (%(id)s::uuid IS NULL OR id = %(id)s)
+   AND (%(id)s::uuid IS NULL OR id = %(id)s) AND id IS DISTINCT FROM %(keep)s::uuid
 RETURNING id;
 
 -- name: list_sessions
@@ -186,11 +200,14 @@ SELECT id, name, issuer, audience, jwks_uri, jwks, algorithms, role_claim, role_
  WHERE tenant_id = current_tenant() AND id = %(id)s;
 
 -- name: list_providers
--- Every provider of the organisation.
+-- A page of outside identity providers.
+-- sort: name = name::text
+-- then: id::uuid
 SELECT id, name, issuer, audience, jwks_uri, jwks, algorithms, role_claim, role_map, clock_skew_s, status, version
   FROM oidc_provider
- WHERE tenant_id = current_tenant()
- ORDER BY id;
+ WHERE tenant_id = current_tenant() AND {after}
+ ORDER BY {order}
+ LIMIT %(limit)s;
 
 -- name: current_signing_key
 -- The key that signs now.

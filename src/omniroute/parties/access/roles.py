@@ -5,8 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from omniroute.infra.events import Meta, append
-from omniroute.infra.postgres import Tx
+from omniroute.infra.postgres import Tx, read_page
 from omniroute.kit.ids import uuid7
+from omniroute.kit.paging import Page
 from omniroute.parties.access import events
 from omniroute.parties.access.errors import (
     GrantNotFound,
@@ -19,7 +20,7 @@ from omniroute.parties.access.errors import (
 )
 from omniroute.parties.access.model import Caller, Grant, Role
 from omniroute.parties.access.rules import BUILT_IN, OWNER, check_may_give, check_permissions
-from omniroute.parties.access.store import SQL, grant_of, refusing, role_of
+from omniroute.parties.access.store import GRANTS, ROLES, SQL, grant_of, refusing, role_of
 
 ROLE_NAME_LENGTH_MAX = 40
 
@@ -124,9 +125,14 @@ async def find_role(tx: Tx, name: str) -> Role:
     return role_of(row)
 
 
-async def list_roles(tx: Tx) -> list[Role]:
-    """Every role, built-in ones first."""
-    return [role_of(row) for row in await tx.all(SQL.list_roles)]
+async def list_roles(
+    tx: Tx, *, sort: str | None = None, cursor: str | None = None, limit: int | None = None
+) -> Page[Role]:
+    """A page of roles by name.
+
+    Raises: what `read_page` raises.
+    """
+    return (await read_page(tx, ROLES, sort=sort, cursor=cursor, limit=limit)).map(role_of)
 
 
 async def check_may_give_roles(
@@ -249,9 +255,26 @@ async def check_owner_remains(tx: Tx, *, without_grant: UUID | None = None, with
         raise LastOwner()
 
 
-async def list_grants(tx: Tx, *, user_id: UUID | None = None, key_id: UUID | None = None) -> list[Grant]:
-    """Who holds what: of one person, of one key, or everything."""
-    return [grant_of(row) for row in await tx.all(SQL.list_grants, user_id=user_id, credential_id=key_id)]
+async def grants_of(tx: Tx, *, user_id: UUID | None = None, key_id: UUID | None = None) -> list[Grant]:
+    """Every role that one person or one key holds."""
+    return [grant_of(row) for row in await tx.all(SQL.grants_of, user_id=user_id, credential_id=key_id)]
+
+
+async def list_grants(
+    tx: Tx,
+    *,
+    user_id: UUID | None = None,
+    key_id: UUID | None = None,
+    sort: str | None = None,
+    cursor: str | None = None,
+    limit: int | None = None,
+) -> Page[Grant]:
+    """A page of who holds what: of one person, of one key, or of all; oldest first unless `sort` says otherwise.
+
+    Raises: what `read_page` raises.
+    """
+    rows = await read_page(tx, GRANTS, sort=sort, cursor=cursor, limit=limit, user_id=user_id, credential_id=key_id)
+    return rows.map(grant_of)
 
 
 def _checked(permissions: Collection[str], description: str) -> frozenset[str]:

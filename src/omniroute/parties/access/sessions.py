@@ -30,9 +30,11 @@ async def open_session(tx: Tx, user_id: UUID, *, ttl: timedelta, now: datetime, 
     return IssuedSession(session_id, tx.tenant, user_id, minted.secret, expires_at)
 
 
-async def revoke_sessions(tx: Tx, user_id: UUID, *, session_id: UUID | None = None, now: datetime, meta: Meta) -> int:
-    """End one session of a person in this organisation, or all of them; how many were ended."""
-    rows = await tx.all(SQL.revoke_sessions, user_id=user_id, id=session_id, now=now)
+async def revoke_sessions(
+    tx: Tx, user_id: UUID, *, session_id: UUID | None = None, keep: UUID | None = None, now: datetime, meta: Meta
+) -> int:
+    """End one session of a person in this organisation, or all of them but one to keep; how many were ended."""
+    rows = await tx.all(SQL.revoke_sessions, user_id=user_id, id=session_id, keep=keep, now=now)
     if rows:
         await append(tx, events.SessionsRevoked(user_id, sorted(row.id for row in rows)), meta)
     return len(rows)

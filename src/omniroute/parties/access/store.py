@@ -14,6 +14,9 @@ from omniroute.parties.access.model import Grant, Key, KeySecret, Provider, Role
 
 SQL = load("omniroute.parties.access")
 KEYS = SQL.listing("list_credentials")
+ROLES = SQL.listing("list_roles")
+GRANTS = SQL.listing("list_grants")
+PROVIDERS = SQL.listing("list_providers")
 
 VIOLATIONS: Mapping[str, type[Refusal]] = {
     "role_name_key": RoleNameTaken,

@@ -7,7 +7,7 @@ A person is one row for all organisations; each organisation sees only its own m
 `access`.
 """
 
-from omniroute.parties.people.errors import LoginFailed, LoginThrottled, MalformedPerson, MemberNotFound
+from omniroute.parties.people.errors import LoginFailed, LoginThrottled, MalformedPerson, MemberNotFound, NotSignedIn
 from omniroute.parties.people.invitations import (
     accept_invitation,
     get_invitation,
@@ -43,6 +43,7 @@ __all__ = [
     "MalformedPerson",
     "Member",
     "MemberNotFound",
+    "NotSignedIn",
     "OpenedOrganisation",
     "Passwords",
     "accept_invitation",

@@ -45,6 +45,13 @@ class PasswordsBusy(Refusal):
     kind = Kind.BUSY
 
 
+class NotSignedIn(Refusal):
+    """Only a person who logged in with a password can change it; keys and outside identities have none here."""
+
+    code = "people.not_signed_in"
+    kind = Kind.FORBIDDEN
+
+
 class InvitationUnknown(Refusal):
     """The invitation is unknown, was used, or was revoked; ask for a new one."""
 

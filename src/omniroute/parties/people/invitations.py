@@ -182,7 +182,7 @@ async def _join(
     if not is_new_member and (invitation.branch_ids is None or member.status != "active"):
         raise AlreadyMember()
     await append(tx, events.InvitationAccepted(invitation.id, user_id, new is not None), meta)
-    held = {(grant.role_id, grant.branch_id) for grant in await access.list_grants(tx, user_id=user_id)}
+    held = {(grant.role_id, grant.branch_id) for grant in await access.grants_of(tx, user_id=user_id)}
     for role_id in invitation.role_ids:
         for branch_id in invitation.branch_ids or (None,):
             if (role_id, branch_id) in held:

@@ -100,11 +100,12 @@ async def change_password(
     password: str,
     new_password: str,
     source: str,
+    keep_session: UUID | None = None,
     passwords: Passwords = PASSWORDS,
     now: datetime,
     meta: Meta,
-) -> None:
-    """Replace one's own password, and end all of one's sessions everywhere.
+) -> int:
+    """Replace one's own password, and end all of one's sessions everywhere but the one to keep; how many ended.
 
     Raises: LoginThrottled, LoginFailed, PasswordsBusy, PasswordWeak.
     """
@@ -117,10 +118,12 @@ async def change_password(
             raise LoginFailed()
         entries = await tx.all(SQL.login_memberships, user_id=user_id)
     own_meta = Meta(meta.correlation_id, meta.causation_id, show("usr", user_id), meta.channel)
+    ended = 0
     for entry in entries:
         async with db.tx(entry.tenant_id) as tx:
-            await access.revoke_sessions(tx, user_id, now=now, meta=own_meta)
+            ended += await access.revoke_sessions(tx, user_id, keep=keep_session, now=now, meta=own_meta)
             await append(tx, events.PasswordChanged(user_id), own_meta)
+    return ended
 
 
 async def purge_login_attempts(db: Database, *, now: datetime) -> int:

@@ -58,7 +58,7 @@ async def set_member_status(
     if caller.branches is not None:
         # A membership is of the whole organisation, and roles held elsewhere are hidden from this transaction.
         raise access.GrantExceedsOwn()
-    grants = await access.list_grants(tx, user_id=user_id)
+    grants = await access.grants_of(tx, user_id=user_id)
     for grant in grants:
         role = await access.get_role(tx, grant.role_id)
         access.check_may_give(caller, role.permissions, None if grant.branch_id is None else [grant.branch_id])

@@ -9,7 +9,7 @@ Every other table belongs to an organisation, and row-level security keeps it th
 it is data that a module may ask for (`scopes`), and permits nothing by itself.
 """
 
-from omniroute.parties.tenants.bootstrap import PLATFORM_ID, bootstrap_platform
+from omniroute.parties.tenants.bootstrap import bootstrap_platform
 from omniroute.parties.tenants.errors import MalformedTenant, OrganisationNotFound, SlugTaken, TenantVersionStale
 from omniroute.parties.tenants.links import (
     approve_link,
@@ -21,6 +21,7 @@ from omniroute.parties.tenants.links import (
     withdraw_link,
 )
 from omniroute.parties.tenants.model import (
+    PLATFORM_ID,
     Application,
     Branch,
     Branding,

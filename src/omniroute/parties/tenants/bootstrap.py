@@ -1,17 +1,15 @@
 """The first key: the platform's own organisation and the credential that creates all others."""
 
 from datetime import datetime
-from uuid import UUID
 
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database
 from omniroute.parties import access
 from omniroute.parties.access import PLATFORM_PERMISSIONS, IssuedKey
-from omniroute.parties.tenants.model import CreateOrganisation
+from omniroute.parties.tenants.model import PLATFORM_ID, CreateOrganisation
 from omniroute.parties.tenants.service import record_organisation
 from omniroute.parties.tenants.store import SQL
 
-PLATFORM_ID = UUID("00000000-0000-7000-8000-000000000001")
 PLATFORM = CreateOrganisation(slug="platform", name="Platform", country="KE", currency="KES", time_zone="UTC")
 
 

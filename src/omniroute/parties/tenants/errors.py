@@ -31,6 +31,13 @@ class StatusNotReachable(Refusal):
     kind = Kind.REFUSED
 
 
+class PlatformStays(Refusal):
+    """The platform's own organisation cannot be suspended or closed: nobody could open it again."""
+
+    code = "tenants.platform_stays"
+    kind = Kind.REFUSED
+
+
 class BranchNotFound(Refusal):
     """There is no such branch in this organisation."""
 

@@ -7,6 +7,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+PLATFORM_ID = UUID("00000000-0000-7000-8000-000000000001")
+"""The platform's own organisation."""
+
 
 class Status(StrEnum):
     """Whether an organisation may act. Closed is final."""

@@ -21,10 +21,19 @@ from omniroute.parties.tenants.errors import (
     BranchOutOfReach,
     MalformedTenant,
     OrganisationNotFound,
+    PlatformStays,
     StatusNotReachable,
     TenantVersionStale,
 )
-from omniroute.parties.tenants.model import NEXT, Application, Branch, CreateOrganisation, Organisation, Status
+from omniroute.parties.tenants.model import (
+    NEXT,
+    PLATFORM_ID,
+    Application,
+    Branch,
+    CreateOrganisation,
+    Organisation,
+    Status,
+)
 from omniroute.parties.tenants.rules import (
     branding_json,
     check_code,
@@ -167,9 +176,11 @@ async def update_organisation(
 async def set_organisation_status(tx: Tx, status: Status, *, version: int, now: datetime, meta: Meta) -> Organisation:
     """Suspend, open again or close the tenant of the transaction. While it is not active, nobody of it gets in.
 
-    Raises: OrganisationNotFound, StatusNotReachable, TenantVersionStale.
+    Raises: OrganisationNotFound, PlatformStays, StatusNotReachable, TenantVersionStale.
     """
     before = await get_organisation(tx)
+    if before.id == PLATFORM_ID:
+        raise PlatformStays()
     if status not in NEXT[before.status]:
         raise StatusNotReachable(status=str(before.status), wanted=str(status))
     values: dict[str, object] = {

@@ -56,7 +56,7 @@ async def refusing(tx: Tx) -> AsyncIterator[None]:
 async def as_tenant(tx: Tx, tenant_id: UUID) -> AsyncIterator[Tx]:
     """The same transaction, working for another tenant: for what must change on both sides or not at all.
 
-    Only the creation of an organisation and the two sides of a link need it.
+    Only what the platform does with an organisation and the two sides of a link need it.
     """
     before = await tx.one(SQL.current_scope)
     await tx.all(SQL.set_scope, tenant=str(tenant_id), branches="")
