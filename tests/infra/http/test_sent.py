@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -286,6 +287,23 @@ async def test_tries_of_a_query_add_up_to_maybe() -> None:
             await http.exchange(query(peer.url))
         assert peer.requests == 1
         assert failure.value.sent is Sent.MAYBE
+
+
+@pytest.mark.parametrize("script", FAILURES, ids=lambda script: script.__name__)
+def test_under_the_loop_of_production_it_is_as_true(script: Script) -> None:
+    async def run() -> None:
+        async with serve(script) as peer, client(limits=Limits(response_bytes_max=1_000_000)) as http:
+            outcome = await ask(http, submit(peer.url, deadline_s=0.3))
+            await asyncio.sleep(0.02)
+            assert isinstance(outcome, ExchangeFailed)
+            assert_true(outcome, peer)
+            assert outcome.sent is Sent.MAYBE or not peer.requests
+            refused = await ask(http, submit(f"http://127.0.0.1:{closed_port()}/pay"))
+            assert isinstance(refused, ExchangeFailed)
+            assert refused.sent is Sent.NO
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
 
 
 @settings(max_examples=60, deadline=None)
