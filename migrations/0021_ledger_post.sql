@@ -6,18 +6,23 @@
 --   3 locks      counters of strict accounts, sorted; then holds, sorted; then reversal totals
 --   4 fold       every item over arrays: build effects, apply, check limits, undo on refusal; no DML in the loop
 --   5 write      one statement a table
+-- What is true of the whole call (all accounts open, one currency, nothing held, no amount near the end of the range)
+-- is asked once before the fold, which then leaves those questions out.
 -- Locks are always taken in this order and sorted within each step, so two calls cannot deadlock.
 --
 -- Refusals, in order of precedence: key with another body, duplicate reference, unknown account, account not open,
 -- currency mismatch, period closed, then for captures, voids and reversals their source (unknown, resolved, expired,
 -- beyond what is left), then conditions, overflow, floor, ceiling; a refusal in a linked group refuses the group.
 --
--- Arrays are 1-based. Items i = 1..n; the legs of item i are p_leg_*[p_leg_from[i] .. p_leg_to[i]].
+-- Arrays are 1-based. Items i = 1..n; the legs of item i are p_leg_*[p_leg_from[i] .. p_leg_to[i]], and p_leg_item leads
+-- back. Arrays are taken apart by `SELECT unnest(a), unnest(b)`, side by side: as `FROM unnest(a, b)` each would be
+-- copied into a store of its own first.
 --   p_kind     p posting, h hold, c capture, v void, x expiry, r reversal
 --   p_accounts every account that legs and conditions name, once, sorted; they refer to it by index
 --   p_sources  holds and transactions that items resolve or reverse
 --   p_source   item -> index into p_sources (0: none)
 --   p_linked   items of one linked group share a number > 0 and stand together (0: alone)
+--   p_leg_currency  of each leg, or one for all of them
 --   p_amount   capture and reversal of a two-legged source: how much (NULL: all that is left)
 --   p_final    capture: release what it leaves
 --   p_late     a value date in a closed period moves to the next open one, the original date is kept
@@ -25,6 +30,11 @@
 --   p_cond_*   conditions on items: kind a (available >= value) or v (version = value)
 --   Arrays of what few items have (references, metadata, conditions ...) may be NULL when no item has any.
 --   p_at       the instant to book at; NULL: the clock, read after the locks are held
+-- The answer, by item; NULL for the whole array where there is nothing to say:
+--   o_code, o_facts     why it was refused (no item was)
+--   o_replayed, o_txn   its key had an outcome already, and the transaction behind it (no key had)
+--   o_value_on          where it was placed (all where they asked)
+-- and by leg of postings and holds that were booked: o_leg_balance, o_leg_version (NULL: deferred).
 CREATE FUNCTION ledger_post(
     p_tenant uuid, p_branches uuid[], p_accounts uuid[], p_sources uuid[],
     p_txn uuid[], p_kind "char"[], p_claim uuid[], p_hash uuid[], p_reference text[], p_ref_claim uuid[],
@@ -32,11 +42,11 @@ CREATE FUNCTION ledger_post(
     p_expires timestamptz[], p_group uuid[], p_final boolean[], p_amount bigint[], p_meta jsonb[],
     p_correlation uuid[], p_causation uuid[], p_actor text[], p_channel text[],
     p_leg_from integer[], p_leg_to integer[],
-    p_leg_account integer[], p_leg_side integer[], p_leg_amount bigint[], p_leg_currency text[],
+    p_leg_item integer[], p_leg_account integer[], p_leg_side integer[], p_leg_amount bigint[], p_leg_currency text[],
     p_cond_item integer[], p_cond_account integer[], p_cond_kind "char"[], p_cond_value bigint[],
     p_at timestamptz,
     OUT o_code text[], OUT o_facts jsonb[], OUT o_replayed boolean[], OUT o_txn uuid[], OUT o_value_on date[],
-    OUT o_booked_at timestamptz, OUT o_entry_item integer[], OUT o_entry_balance bigint[], OUT o_entry_version bigint[]
+    OUT o_booked_at timestamptz, OUT o_leg_balance bigint[], OUT o_leg_version bigint[]
 )
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = omniroute, pg_temp
@@ -50,19 +60,27 @@ DECLARE
     c_max CONSTANT bigint := 9223372036854775807;
     c_deferred CONSTANT bigint := 72057594037927936;
     n integer := cardinality(p_txn);
+    n_legs integer := cardinality(p_leg_account);
     v_at timestamptz;
-    v_claims bigint;
-    v_made bigint;
+    v_rows bigint;
+    v_booked boolean[];
     v_first date;
     v_last date;
     v_periods boolean;
     v_conditions boolean := cardinality(p_cond_item) > 0;
+    v_alike boolean;
+    v_held boolean;
+    v_limited boolean;
+    v_far boolean;
+    v_linked boolean := p_linked IS NOT NULL;
+    v_currency text;
     v_cond integer := 1;
     rec record;
     -- accounts
     accounts uuid[] := p_accounts;
     a_of integer[];
     v_ids uuid[];
+    a_row tid[];
     v_same boolean;
     na integer;
     a_status "char"[]; a_currency text[]; a_normal integer[]; a_deferred boolean[];
@@ -75,17 +93,21 @@ DECLARE
     sl_source integer[]; sl_leg integer[]; sl_account integer[]; sl_side integer[]; sl_amount bigint[]; sl_left bigint[];
     sl_taken bigint[]; sl_released bigint[];
     v_resolving boolean := cardinality(p_sources) > 0;
-    -- entries made: layer 1 posted, 2 held; use 0 none, 1 captured, 2 released, 3 reversed
+    -- legs of postings and holds, as they will be entries: the account as an index into accounts, the counters after it
+    l_account integer[] := p_leg_account;
+    l_debit_held bigint[]; l_credit_held bigint[];
+    l_done integer;
+    -- entries made of sources: layer 1 posted, 2 held; use 0 none, 1 captured, 2 released, 3 reversed
     ne integer := 0;
     e_item integer[] := '{}'; e_leg integer[] := '{}'; e_account integer[] := '{}'; e_side integer[] := '{}'; e_layer integer[] := '{}';
     e_amount bigint[] := '{}'; e_balance bigint[] := '{}'; e_version bigint[] := '{}'; e_hd bigint[] := '{}'; e_hc bigint[] := '{}';
     e_source_leg integer[] := '{}'; e_use integer[] := '{}';
     -- loop
     i integer; j integer; k integer; l integer; a integer; s integer; t integer;
-    e0 integer; e1 integer; g integer := 0; g_first integer; g_entry integer; g_refused boolean := false; g_facts jsonb;
+    j0 integer; e0 integer; e1 integer; g integer := 0; g_first integer; g_entry integer; g_refused boolean := false; g_facts jsonb;
     v_code text; v_facts jsonb; v_kind "char"; v_side integer; v_amount bigint; v_left bigint; v_legs integer;
     v_balance bigint; v_available bigint; v_room bigint; v_date date; v_moved date;
-    v_refused boolean := false; v_earlier boolean; v_later boolean;
+    v_refused boolean := false; v_replayed boolean := false; v_earlier boolean; v_later boolean;
     v_xid bigint;
 BEGIN
     IF p_tenant IS DISTINCT FROM coalesce(current_tenant(), p_tenant) THEN
@@ -101,18 +123,20 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared(ledger_fence(p_tenant));
 
     -- 2 claims; a claim is ours when it names our transaction
-    v_claims := (SELECT count(c) + count(r) FROM unnest(p_claim, p_ref_claim) u(c, r));
-    IF v_claims > 0 THEN
-        INSERT INTO ledger_claim (tenant_id, claim_id, kind, txn_id, body_hash)
-        SELECT p_tenant, w.claim_id, w.kind, w.txn_id, w.body_hash
-          FROM (SELECT u.c AS claim_id, 'k'::"char" AS kind, u.x AS txn_id, u.h AS body_hash
-                  FROM unnest(p_claim, p_txn, p_hash) u(c, x, h) WHERE u.c IS NOT NULL
-                UNION ALL
-                SELECT u.r, 'r', u.x, NULL FROM unnest(p_ref_claim, p_txn) u(r, x) WHERE u.r IS NOT NULL) w
-         ORDER BY w.claim_id
-        ON CONFLICT DO NOTHING;
-        GET DIAGNOSTICS v_made = ROW_COUNT;
-        IF v_made < v_claims THEN
+    IF p_claim IS NOT NULL OR p_ref_claim IS NOT NULL THEN
+        -- Nearly always all are new. ON CONFLICT looks for each before it inserts, so it is the second attempt.
+        BEGIN
+            INSERT INTO ledger_claim (tenant_id, claim_id, kind, txn_id, body_hash)
+            SELECT p_tenant, w.claim_id, w.kind, w.txn_id, w.body_hash
+              FROM ledger_claims(p_txn, p_claim, p_hash, p_ref_claim) w ORDER BY w.claim_id;
+        EXCEPTION WHEN unique_violation THEN
+            v_replayed := true;
+        END;
+        IF v_replayed THEN
+            INSERT INTO ledger_claim (tenant_id, claim_id, kind, txn_id, body_hash)
+            SELECT p_tenant, w.claim_id, w.kind, w.txn_id, w.body_hash
+              FROM ledger_claims(p_txn, p_claim, p_hash, p_ref_claim) w ORDER BY w.claim_id
+            ON CONFLICT DO NOTHING;
             -- A later statement, so that it sees what the INSERT waited for.
             FOR rec IN
                 SELECT u.i, u.h, q.txn_id, q.body_hash, q.refusal, q.facts
@@ -153,13 +177,13 @@ BEGIN
                 UNION
                 SELECT unnest(p_accounts)) u;
     END IF;
-    SELECT count(*), array_agg(account_id),
+    SELECT count(*), array_agg(account_id), array_agg(row_at),
            array_agg(CASE WHEN p_branches IS NULL OR branch_id = ANY (p_branches) THEN status ELSE 'u' END),
            array_agg(currency::text), array_agg(CASE normal_side WHEN 'd' THEN 1 ELSE -1 END), array_agg(false),
            array_agg(floor_minor), array_agg(ceiling_minor), array_agg(version),
            array_agg(posted_debit), array_agg(posted_credit), array_agg(pending_debit), array_agg(pending_credit)
-      INTO na, v_ids, a_status, a_currency, a_normal, a_deferred, a_floor, a_ceiling, a_version, pd, pc, hd, hc
-      FROM (SELECT * FROM ledger_balance
+      INTO na, v_ids, a_row, a_status, a_currency, a_normal, a_deferred, a_floor, a_ceiling, a_version, pd, pc, hd, hc
+      FROM (SELECT *, ctid AS row_at FROM ledger_balance
              WHERE tenant_id = p_tenant AND account_id = ANY (accounts) AND NOT deferred
              ORDER BY account_id FOR NO KEY UPDATE) locked;
     IF na < coalesce(cardinality(accounts), 0) THEN
@@ -178,12 +202,12 @@ BEGIN
     v_same := v_ids IS NOT DISTINCT FROM p_accounts;
     accounts := v_ids;
     a_version_was := a_version;
-    -- a_of: where an account that items name stands.
-    IF v_same THEN
-        a_of := ARRAY(SELECT generate_series(1, cardinality(p_accounts)));
-    ELSE
+    IF NOT v_same THEN
+        -- a_of: where an account that items name stands.
         SELECT array_agg(a.ix ORDER BY q.ix) INTO a_of
           FROM unnest(p_accounts) WITH ORDINALITY q(id, ix) JOIN unnest(accounts) WITH ORDINALITY a(id, ix) ON a.id = q.id;
+        l_account := ARRAY(SELECT a_of[u.a] FROM unnest(p_leg_account) u(a));
+        p_cond_account := ARRAY(SELECT a_of[u.a] FROM unnest(p_cond_account) u(a));
     END IF;
 
     IF v_resolving THEN
@@ -236,21 +260,32 @@ BEGIN
 
     v_at := coalesce(p_at, clock_timestamp());
     o_booked_at := v_at;
-    SELECT min(d), max(d) INTO v_first, v_last FROM unnest(p_value_on) u(d);
+    SELECT min(d), max(d) INTO v_first, v_last FROM (SELECT unnest(p_value_on) AS d) u;
     v_periods := EXISTS (SELECT FROM ledger_period WHERE tenant_id = p_tenant AND status <> 'open'
                             AND starts_on <= v_last AND ends_on >= v_first);
+    v_alike := array_remove(a_status, 'o') = '{}' AND cardinality(p_leg_currency) = 1
+               AND array_remove(a_currency, p_leg_currency[1]) = '{}';
+    v_held := v_resolving OR 'h' = ANY (p_kind) OR array_remove(hd || hc, 0) <> '{}';
+    v_limited := array_remove(a_floor || a_ceiling, NULL) <> '{}';
+    -- Far from the end of the range even if everything in the call lands on one account.
+    v_far := NOT v_resolving AND (SELECT sum(u.m) FROM (SELECT unnest(p_leg_amount) AS m) u) <= c_deferred
+             AND (SELECT max(greatest(u.d + u.hd, u.c + u.hc))
+                    FROM (SELECT unnest(pd) AS d, unnest(hd) AS hd, unnest(pc) AS c, unnest(hc) AS hc) u) <= c_max / 2;
+    o_leg_balance := array_fill(NULL::bigint, ARRAY[n_legs]);
+    o_leg_version := o_leg_balance; l_debit_held := o_leg_balance; l_credit_held := o_leg_balance;
 
     -- 4 fold
     FOR i IN 1..n LOOP
-        IF p_linked[i] <> g OR p_linked[i] = 0 THEN
-            g := p_linked[i]; g_first := i; g_entry := ne; g_refused := false;
+        IF v_linked THEN
+            IF p_linked[i] <> g OR p_linked[i] = 0 THEN
+                g := p_linked[i]; g_first := i; g_entry := ne; g_refused := false;
+            END IF;
         END IF;
         CONTINUE WHEN o_replayed[i] AND o_code[i] IS NULL;
-        e0 := ne; e1 := ne;
         v_code := o_code[i];
         v_facts := o_facts[i];
         v_kind := p_kind[i];
-        s := p_source[i];
+        e0 := ne; l_done := p_leg_from[i] - 1;
         <<item>>
         BEGIN
             EXIT item WHEN v_code IS NOT NULL;
@@ -260,25 +295,29 @@ BEGIN
             END IF;
 
             -- Legs as given: known, open, of the currency that was written.
-            FOR l IN p_leg_from[i]..p_leg_to[i] LOOP
-                a := a_of[p_leg_account[l]];
-                IF a_status[a] <> 'o' THEN
-                    IF a_status[a] = 'u' THEN v_code := 'ledger.unknown_account';
-                    ELSIF a_status[a] = 'f' THEN v_code := 'ledger.account_frozen';
-                    ELSE v_code := 'ledger.account_closed'; END IF;
-                    v_facts := jsonb_build_object('account', accounts[a]);
-                    EXIT item;
-                END IF;
-                IF p_leg_currency[l] <> a_currency[a] THEN
-                    v_code := 'ledger.currency_mismatch';
-                    v_facts := jsonb_build_object('account', accounts[a], 'account_currency', a_currency[a], 'currency', p_leg_currency[l]);
-                    EXIT item;
-                END IF;
-            END LOOP;
+            IF NOT v_alike THEN
+                FOR l IN p_leg_from[i]..p_leg_to[i] LOOP
+                    a := l_account[l];
+                    IF a_status[a] <> 'o' THEN
+                        IF a_status[a] = 'u' THEN v_code := 'ledger.unknown_account';
+                        ELSIF a_status[a] = 'f' THEN v_code := 'ledger.account_frozen';
+                        ELSE v_code := 'ledger.account_closed'; END IF;
+                        v_facts := jsonb_build_object('account', accounts[a]);
+                        EXIT item;
+                    END IF;
+                    v_currency := CASE cardinality(p_leg_currency) WHEN 1 THEN p_leg_currency[1] ELSE p_leg_currency[l] END;
+                    IF v_currency <> a_currency[a] THEN
+                        v_code := 'ledger.currency_mismatch';
+                        v_facts := jsonb_build_object('account', accounts[a], 'account_currency', a_currency[a], 'currency', v_currency);
+                        EXIT item;
+                    END IF;
+                END LOOP;
+            END IF;
 
             IF v_periods THEN
                 v_date := p_value_on[i];
-                SELECT * INTO v_moved, v_code FROM ledger_place(p_tenant, v_date, p_late[i], p_soft[i]);
+                SELECT * INTO v_moved, v_code
+                  FROM ledger_place(p_tenant, v_date, coalesce(p_late[i], false), coalesce(p_soft[i], false));
                 IF v_code IS NOT NULL THEN
                     v_facts := jsonb_build_object('value_on', v_date);
                     EXIT item;
@@ -286,16 +325,9 @@ BEGIN
                 o_value_on[i] := v_moved;
             END IF;
 
-            -- What this item does, as entries to come.
-            IF v_kind = 'p' OR v_kind = 'h' THEN
-                t := CASE v_kind WHEN 'p' THEN 1 ELSE 2 END;
-                FOR l IN p_leg_from[i]..p_leg_to[i] LOOP
-                    e1 := e1 + 1;
-                    e_item[e1] := i; e_leg[e1] := l - p_leg_from[i] + 1; e_account[e1] := a_of[p_leg_account[l]];
-                    e_side[e1] := p_leg_side[l]; e_layer[e1] := t; e_amount[e1] := p_leg_amount[l];
-                    e_source_leg[e1] := 0;
-                END LOOP;
-            ELSE
+            -- What captures, releases and reversals do, as entries to come. Legs of postings and holds are that already.
+            IF v_resolving AND v_kind NOT IN ('p', 'h') THEN
+                s := p_source[i]; e1 := ne;
                 IF s_state[s] = 0 OR (v_kind <> 'r' AND s_kind[s] = 't') THEN
                     v_code := CASE v_kind WHEN 'r' THEN 'ledger.unknown_transaction' ELSE 'ledger.unknown_hold' END;
                     EXIT item;
@@ -336,7 +368,7 @@ BEGIN
                         -- Explicit legs name the source's legs by account and side; several of one kind are used up in order.
                         v_amount := 0;
                         FOR j IN p_leg_from[i]..p_leg_to[i] LOOP
-                            IF a_of[p_leg_account[j]] = sl_account[l] AND p_leg_side[j] = sl_side[l] THEN
+                            IF l_account[j] = sl_account[l] AND p_leg_side[j] = sl_side[l] THEN
                                 v_amount := p_leg_amount[j]; v_earlier := false; v_later := false;
                                 FOR t IN s_from[s]..s_to[s] LOOP
                                     IF t <> l AND sl_account[t] = sl_account[l] AND sl_side[t] = sl_side[l] THEN
@@ -395,7 +427,7 @@ BEGIN
                 WHILE v_cond <= cardinality(p_cond_item) AND p_cond_item[v_cond] < i LOOP v_cond := v_cond + 1; END LOOP;
                 k := v_cond;
                 WHILE k <= cardinality(p_cond_item) AND p_cond_item[k] = i LOOP
-                    a := a_of[p_cond_account[k]];
+                    a := p_cond_account[k];
                     IF a_status[a] = 'u' THEN
                         v_code := 'ledger.unknown_account'; v_facts := jsonb_build_object('account', accounts[a]); EXIT item;
                     END IF;
@@ -412,11 +444,55 @@ BEGIN
                 END LOOP;
             END IF;
 
-            -- Apply all entries, then look at the limits once.
+            -- Apply all legs, or all entries, then look at the limits once.
+            IF v_kind = 'p' OR v_kind = 'h' THEN
+                FOR l IN p_leg_from[i]..p_leg_to[i] LOOP
+                    a := l_account[l]; v_amount := p_leg_amount[l];
+                    IF NOT v_far THEN
+                        -- What of a deferred account is not folded yet is not seen here: it stops at half of the range,
+                        -- and a leg at 2^56, so that no pile of increments can reach the end.
+                        IF (a_deferred[a] AND (v_amount > c_deferred OR v_amount > c_max / 2 - greatest(pd[a], pc[a])))
+                           OR v_amount > (CASE p_leg_side[l] WHEN 1 THEN c_max - pd[a] - greatest(hd[a], 0) ELSE c_max - pc[a] - greatest(hc[a], 0) END) THEN
+                            v_code := 'ledger.balance_overflow'; v_facts := jsonb_build_object('account', accounts[a]); EXIT item;
+                        END IF;
+                    END IF;
+                    IF v_kind = 'p' THEN
+                        IF p_leg_side[l] = 1 THEN pd[a] := pd[a] + v_amount; ELSE pc[a] := pc[a] + v_amount; END IF;
+                    ELSE
+                        IF p_leg_side[l] = 1 THEN hd[a] := hd[a] + v_amount; ELSE hc[a] := hc[a] + v_amount; END IF;
+                    END IF;
+                    IF NOT a_deferred[a] THEN
+                        a_version[a] := a_version[a] + 1;
+                        o_leg_version[l] := a_version[a];
+                        o_leg_balance[l] := a_normal[a] * (pd[a] - pc[a]);
+                        IF v_held THEN l_debit_held[l] := hd[a]; l_credit_held[l] := hc[a]; END IF;
+                    END IF;
+                    l_done := l;
+                END LOOP;
+                IF v_limited THEN
+                    FOR l IN p_leg_from[i]..p_leg_to[i] LOOP
+                        a := l_account[l];
+                        IF p_leg_side[l] <> a_normal[a] THEN
+                            v_available := CASE a_normal[a] WHEN 1 THEN pd[a] - pc[a] - hc[a] ELSE pc[a] - pd[a] - hd[a] END;
+                            IF v_available < a_floor[a] THEN
+                                v_code := 'ledger.insufficient_funds';
+                                v_facts := jsonb_build_object('account', accounts[a], 'floor_minor', a_floor[a], 'short_minor', a_floor[a]::numeric - v_available);
+                                EXIT item;
+                            END IF;
+                        ELSIF a_ceiling[a] IS NOT NULL THEN
+                            v_room := CASE a_normal[a] WHEN 1 THEN pd[a] - pc[a] + hd[a] ELSE pc[a] - pd[a] + hc[a] END;
+                            IF v_room > a_ceiling[a] THEN
+                                v_code := 'ledger.ceiling_exceeded';
+                                v_facts := jsonb_build_object('account', accounts[a], 'ceiling_minor', a_ceiling[a], 'over_minor', v_room::numeric - a_ceiling[a]);
+                                EXIT item;
+                            END IF;
+                        END IF;
+                    END LOOP;
+                END IF;
+                EXIT item;
+            END IF;
             FOR k IN e0 + 1..e1 LOOP
                 a := e_account[k]; v_amount := e_amount[k];
-                -- What of a deferred account is not folded yet is not seen here: it stops at half of the range, and a
-                -- leg at 2^56, so that no pile of increments can reach the end.
                 IF a_deferred[a] AND (v_amount > c_deferred OR v_amount > c_max / 2 - greatest(pd[a], pc[a])) THEN
                     v_code := 'ledger.balance_overflow'; v_facts := jsonb_build_object('account', accounts[a]); EXIT item;
                 END IF;
@@ -467,21 +543,21 @@ BEGIN
             END LOOP;
 
             -- A hold of which nothing is left is resolved.
-            IF s > 0 THEN
-                s_touched[s] := true;
-                IF s_kind[s] = 'h' THEN
-                    v_left := 0;
-                    FOR l IN s_from[s]..s_to[s] LOOP v_left := greatest(v_left, sl_left[l]); END LOOP;
-                    IF v_left = 0 THEN s_state[s] := 2; END IF;
-                END IF;
+            s_touched[s] := true;
+            IF s_kind[s] = 'h' THEN
+                v_left := 0;
+                FOR l IN s_from[s]..s_to[s] LOOP v_left := greatest(v_left, sl_left[l]); END LOOP;
+                IF v_left = 0 THEN s_state[s] := 2; END IF;
             END IF;
         END item;
 
         IF v_code IS NOT NULL THEN
             v_refused := true;
             -- Undo this item, or all of its group.
+            j0 := i;
             IF g > 0 THEN
                 IF NOT g_refused THEN
+                    j0 := g_first;
                     g_facts := jsonb_build_object('item', i - g_first, 'code', v_code);
                     FOR j IN g_first..i - 1 LOOP
                         IF NOT o_replayed[j] THEN
@@ -493,6 +569,17 @@ BEGIN
                 END IF;
                 e0 := g_entry;
             END IF;
+            FOR l IN p_leg_from[j0]..l_done LOOP
+                j := p_leg_item[l];
+                CONTINUE WHEN o_replayed[j] OR p_kind[j] NOT IN ('p', 'h');
+                a := l_account[l]; v_amount := p_leg_amount[l];
+                IF p_kind[j] = 'p' THEN
+                    IF p_leg_side[l] = 1 THEN pd[a] := pd[a] - v_amount; ELSE pc[a] := pc[a] - v_amount; END IF;
+                ELSE
+                    IF p_leg_side[l] = 1 THEN hd[a] := hd[a] - v_amount; ELSE hc[a] := hc[a] - v_amount; END IF;
+                END IF;
+                IF NOT a_deferred[a] THEN a_version[a] := a_version[a] - 1; END IF;
+            END LOOP;
             FOR k IN REVERSE ne..e0 + 1 LOOP
                 a := e_account[k]; v_amount := e_amount[k];
                 IF e_side[k] = 1 THEN
@@ -516,7 +603,7 @@ BEGIN
     END LOOP;
 
     -- 5 write
-    IF v_refused AND v_claims > 0 THEN
+    IF v_refused THEN
         -- A refused item leaves its reference free; its key remembers the refusal.
         DELETE FROM ledger_claim q USING unnest(p_ref_claim, p_txn, o_code) u(r, x, code)
          WHERE q.tenant_id = p_tenant AND q.claim_id = ANY (p_ref_claim) AND q.claim_id = u.r AND q.txn_id = u.x AND u.code IS NOT NULL;
@@ -524,31 +611,53 @@ BEGIN
           FROM unnest(p_claim, p_txn, o_code, o_facts) u(c, x, code, facts)
          WHERE q.tenant_id = p_tenant AND q.claim_id = ANY (p_claim) AND q.claim_id = u.c AND q.txn_id = u.x AND u.code IS NOT NULL;
     END IF;
-    IF ne = 0 THEN
-        o_entry_item := '{}'; o_entry_balance := '{}'; o_entry_version := '{}';
-        RETURN;
+    IF v_refused OR v_replayed THEN
+        v_booked := ARRAY(SELECT u.code IS NULL AND NOT u.replayed FROM (SELECT unnest(o_code) AS code, unnest(o_replayed) AS replayed) u);
+        IF NOT true = ANY (v_booked) THEN
+            RETURN;
+        END IF;
+    ELSE
+        v_booked := array_fill(true, ARRAY[n]);
     END IF;
-    -- Trim what refused items left behind the last entry.
-    o_entry_item := e_item[1:ne]; o_entry_balance := e_balance[1:ne]; o_entry_version := e_version[1:ne];
 
     INSERT INTO ledger_txn (tenant_id, txn_id, kind, value_on, original_on, booked_at, source_id, linked_id, reference, meta)
-    SELECT p_tenant, u.x, u.kind, u.placed, nullif(u.value_on, u.placed), v_at,
-           CASE WHEN u.kind NOT IN ('p', 'h') THEN p_sources[u.source] END, u.linked_id, u.reference, u.meta
-      FROM unnest(p_txn, p_kind, p_value_on, o_value_on, p_source, p_linked_id, p_reference, p_meta, o_code, o_replayed)
-           u(x, kind, value_on, placed, source, linked_id, reference, meta, code, replayed)
-     WHERE u.code IS NULL AND NOT u.replayed;
+    SELECT p_tenant, u.x, u.kind, u.placed, nullif(u.value_on, u.placed), v_at, p_sources[u.source], u.linked_id, u.reference, u.meta
+      FROM (SELECT unnest(p_txn) AS x, unnest(p_kind) AS kind, unnest(p_value_on) AS value_on, unnest(o_value_on) AS placed,
+                   unnest(p_source) AS source, unnest(p_linked_id) AS linked_id, unnest(p_reference) AS reference,
+                   unnest(p_meta) AS meta, unnest(v_booked) AS booked) u
+     WHERE u.booked;
 
     INSERT INTO ledger_entry (tenant_id, txn_id, account_id, amount_minor, balance_after, pending_debit_after, pending_credit_after,
                               version, booked_at, value_on, leg, side, layer, currency)
-    SELECT p_tenant, p_txn[u.item], accounts[u.account], u.amount, u.balance, u.hd, u.hc, u.version, v_at, o_value_on[u.item], u.leg,
-           CASE u.side WHEN 1 THEN 'd' ELSE 'c' END::"char", CASE u.layer WHEN 1 THEN 'p' ELSE 'h' END::"char", a_currency[u.account]
-      FROM unnest(o_entry_item, e_leg[1:ne], e_account[1:ne], e_side[1:ne], e_layer[1:ne], e_amount[1:ne], o_entry_balance, e_hd[1:ne], e_hc[1:ne], o_entry_version)
-           u(item, leg, account, side, layer, amount, balance, hd, hc, version);
+    SELECT p_tenant, p_txn[u.item], accounts[u.account], u.amount, u.balance,
+           CASE WHEN v_held THEN u.hd WHEN u.version IS NOT NULL THEN 0 END,
+           CASE WHEN v_held THEN u.hc WHEN u.version IS NOT NULL THEN 0 END,
+           u.version, v_at, o_value_on[u.item], u.l - p_leg_from[u.item] + 1,
+           CASE u.side WHEN 1 THEN 'd' ELSE 'c' END::"char", CASE p_kind[u.item] WHEN 'h' THEN 'h' ELSE 'p' END::"char", a_currency[u.account]
+      FROM (SELECT generate_series(1, n_legs) AS l, unnest(p_leg_item) AS item, unnest(l_account) AS account, unnest(p_leg_side) AS side,
+                   unnest(p_leg_amount) AS amount, unnest(o_leg_balance) AS balance, unnest(o_leg_version) AS version,
+                   unnest(l_debit_held) AS hd, unnest(l_credit_held) AS hc) u
+     WHERE v_booked[u.item] AND p_kind[u.item] IN ('p', 'h');
+    IF ne > 0 THEN
+        INSERT INTO ledger_entry (tenant_id, txn_id, account_id, amount_minor, balance_after, pending_debit_after, pending_credit_after,
+                                  version, booked_at, value_on, leg, side, layer, currency)
+        SELECT p_tenant, p_txn[u.item], accounts[u.account], u.amount, u.balance, u.hd, u.hc, u.version, v_at, o_value_on[u.item], u.leg,
+               CASE u.side WHEN 1 THEN 'd' ELSE 'c' END::"char", CASE u.layer WHEN 1 THEN 'p' ELSE 'h' END::"char", a_currency[u.account]
+          FROM (SELECT unnest(e_item[1:ne]) AS item, unnest(e_leg[1:ne]) AS leg, unnest(e_account[1:ne]) AS account, unnest(e_side[1:ne]) AS side,
+                       unnest(e_layer[1:ne]) AS layer, unnest(e_amount[1:ne]) AS amount, unnest(e_balance[1:ne]) AS balance,
+                       unnest(e_version[1:ne]) AS version, unnest(e_hd[1:ne]) AS hd, unnest(e_hc[1:ne]) AS hc) u;
+    END IF;
 
+    -- The rows that were locked, where they are: no second search of the index. Each must be found.
     UPDATE ledger_balance b
        SET posted_debit = u.pd, posted_credit = u.pc, pending_debit = u.hd, pending_credit = u.hc, version = u.version
-      FROM unnest(accounts, pd, pc, hd, hc, a_version, a_version_was) u(id, pd, pc, hd, hc, version, was)
-     WHERE b.tenant_id = p_tenant AND b.account_id = ANY (accounts) AND b.account_id = u.id AND u.version > u.was;
+      FROM (SELECT unnest(accounts) AS id, unnest(pd) AS pd, unnest(pc) AS pc, unnest(hd) AS hd, unnest(hc) AS hc,
+                   unnest(a_version) AS version, unnest(a_version_was) AS was) u
+     WHERE b.ctid = ANY (a_row) AND b.tenant_id = p_tenant AND b.account_id = u.id AND u.version > u.was;
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    IF v_rows <> (SELECT count(*) FROM (SELECT unnest(a_version) AS version, unnest(a_version_was) AS was) u WHERE u.version > u.was) THEN
+        RAISE EXCEPTION 'an account that was locked is not where it was';
+    END IF;
 
     IF true = ANY (a_deferred) THEN
         INSERT INTO ledger_delta (tenant_id, account_id, value_on, posted_debit, posted_credit, pending_debit, pending_credit, entry_count)
@@ -556,7 +665,11 @@ BEGIN
                coalesce(sum(u.amount) FILTER (WHERE u.layer = 1 AND u.side = 1), 0), coalesce(sum(u.amount) FILTER (WHERE u.layer = 1 AND u.side = -1), 0),
                coalesce(sum(u.amount) FILTER (WHERE u.layer = 2 AND u.side = 1), 0), coalesce(sum(u.amount) FILTER (WHERE u.layer = 2 AND u.side = -1), 0),
                count(*)
-          FROM unnest(o_entry_item, e_account[1:ne], e_side[1:ne], e_layer[1:ne], e_amount[1:ne]) u(item, account, side, layer, amount)
+          FROM (SELECT w.item, w.account, w.side, CASE p_kind[w.item] WHEN 'h' THEN 2 ELSE 1 END AS layer, w.amount
+                  FROM (SELECT unnest(p_leg_item) AS item, unnest(l_account) AS account, unnest(p_leg_side) AS side, unnest(p_leg_amount) AS amount) w
+                 WHERE v_booked[w.item] AND p_kind[w.item] IN ('p', 'h')
+                UNION ALL
+                SELECT unnest(e_item[1:ne]), unnest(e_account[1:ne]), unnest(e_side[1:ne]), unnest(e_layer[1:ne]), unnest(e_amount[1:ne])) u
          WHERE a_deferred[u.account]
          GROUP BY 2, 3;
     END IF;
@@ -564,12 +677,13 @@ BEGIN
     IF 'h' = ANY (p_kind) THEN
         INSERT INTO ledger_hold (tenant_id, hold_id, group_id, created_at, expires_at)
         SELECT p_tenant, u.x, u.grp, v_at, u.expires
-          FROM unnest(p_txn, p_kind, p_group, p_expires, o_code, o_replayed) u(x, kind, grp, expires, code, replayed)
-         WHERE u.kind = 'h' AND u.code IS NULL AND NOT u.replayed;
+          FROM (SELECT unnest(p_txn) AS x, unnest(p_kind) AS kind, unnest(p_group) AS grp, unnest(p_expires) AS expires, unnest(v_booked) AS booked) u
+         WHERE u.kind = 'h' AND u.booked;
         INSERT INTO ledger_hold_leg (tenant_id, hold_id, leg, account_id, side, amount_minor)
-        SELECT p_tenant, p_txn[u.item], u.leg, accounts[u.account], CASE u.side WHEN 1 THEN 'd' ELSE 'c' END::"char", u.amount
-          FROM unnest(o_entry_item, e_leg[1:ne], e_account[1:ne], e_side[1:ne], e_amount[1:ne]) u(item, leg, account, side, amount)
-         WHERE p_kind[u.item] = 'h';
+        SELECT p_tenant, p_txn[u.item], u.l - p_leg_from[u.item] + 1, accounts[u.account], CASE u.side WHEN 1 THEN 'd' ELSE 'c' END::"char", u.amount
+          FROM (SELECT generate_series(1, n_legs) AS l, unnest(p_leg_item) AS item, unnest(l_account) AS account, unnest(p_leg_side) AS side,
+                       unnest(p_leg_amount) AS amount) u
+         WHERE v_booked[u.item] AND p_kind[u.item] = 'h';
     END IF;
     IF v_resolving THEN
         UPDATE ledger_hold h SET status = CASE u.state WHEN 2 THEN 'c' ELSE 'o' END::"char"
@@ -593,10 +707,27 @@ BEGIN
                        WHEN 'c' THEN 'ledger.transaction.captured' WHEN 'v' THEN 'ledger.transaction.voided'
                        WHEN 'x' THEN 'ledger.transaction.expired' ELSE 'ledger.transaction.reversed' END,
            1, u.x, u.correlation, u.causation, u.actor, u.channel, v_at
-      FROM unnest(p_txn, p_kind, p_correlation, p_causation, p_actor, p_channel, o_code, o_replayed)
-           u(x, kind, correlation, causation, actor, channel, code, replayed)
-     WHERE u.code IS NULL AND NOT u.replayed;
+      FROM (SELECT unnest(p_txn) AS x, unnest(p_kind) AS kind, unnest(p_correlation) AS correlation, unnest(p_causation) AS causation,
+                   unnest(p_actor) AS actor, unnest(p_channel) AS channel, unnest(v_booked) AS booked) u
+     WHERE u.booked;
+
+    -- An answer that says nothing need not be read.
+    IF NOT (v_refused OR v_replayed) THEN
+        o_code := NULL; o_facts := NULL; o_replayed := NULL; o_txn := NULL;
+    END IF;
+    IF NOT v_periods THEN
+        o_value_on := NULL;
+    END IF;
 END $$;
+
+-- The claims of a call: its keys and its references.
+CREATE FUNCTION ledger_claims(p_txn uuid[], p_claim uuid[], p_hash uuid[], p_ref_claim uuid[])
+    RETURNS TABLE (claim_id uuid, kind "char", txn_id uuid, body_hash uuid)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT u.c, 'k'::"char", u.x, u.h FROM (SELECT unnest(p_claim) AS c, unnest(p_txn) AS x, unnest(p_hash) AS h) u WHERE u.c IS NOT NULL
+    UNION ALL
+    SELECT u.r, 'r'::"char", u.x, NULL::uuid FROM (SELECT unnest(p_ref_claim) AS r, unnest(p_txn) AS x) u WHERE u.r IS NOT NULL
+$$;
 
 -- Where a value date is booked: itself, or the next open date for late items; or why not.
 CREATE FUNCTION ledger_place(p_tenant uuid, p_value_on date, p_late boolean, p_soft boolean, OUT o_date date, OUT o_code text)

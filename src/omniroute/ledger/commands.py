@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -60,24 +59,29 @@ class Command:
     linked: int = 0
     meta: Meta = NO_META
 
-    @cached_property
-    def body_hash(self) -> UUID:
+    @property
+    def body_hash(self) -> bytes:
         """128-bit hash of what was asked, before any id or time of ours: equal bodies have equal hashes."""
-        parts = [self.kind.value, str(self.value_on), self.reference or "", "l" if self.late else ""]
+        parts = [self.kind, str(self.value_on), self.reference or "", "l" if self.late else ""]
         for leg in self.legs:
             amount = leg.amount
-            parts += (leg.account_id.hex, leg.side, str(amount.amount_minor), amount.currency)
+            parts.append(f"{leg.account_id.int:x} {leg.side} {amount.amount_minor} {amount.currency}")
         if self.kind is not TxnKind.POST or self.conditions:
             parts += (str(self.source_id), str(self.amount_minor), str(self.final), str(self.group_id))
             parts.append("" if self.expires_at is None else self.expires_at.isoformat())
             parts += [f"{c.account_id.hex} {c.available_min_minor} {c.version}" for c in self.conditions]
         text = "\x1f".join(parts).encode() + b"\x1e" + (self.metadata_json or b"")
-        return UUID(bytes=blake2b(text, digest_size=16).digest())
+        return blake2b(text, digest_size=16).digest()
+
+
+def claim_digest(kind: str, text: str) -> bytes:
+    """128-bit hash under which a key (`k`) or a reference (`r`) is claimed."""
+    return blake2b(f"{kind}:{text}".encode(), digest_size=16).digest()
 
 
 def claim_id(kind: str, text: str) -> UUID:
-    """128-bit hash under which a key (`k`) or a reference (`r`) is claimed."""
-    return UUID(bytes=blake2b(f"{kind}:{text}".encode(), digest_size=16).digest())
+    """The same as the id of the row."""
+    return UUID(bytes=claim_digest(kind, text))
 
 
 def check_legs(legs: Sequence[Leg]) -> None:

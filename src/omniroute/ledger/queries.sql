@@ -1,13 +1,13 @@
 -- name: post
 -- Book a batch: one round trip, exact sequential outcome. See migration 0021.
-SELECT o_code, o_facts, o_replayed, o_txn, o_value_on, o_booked_at, o_entry_item, o_entry_balance, o_entry_version
+SELECT o_code, o_facts, o_replayed, o_txn, o_value_on, o_booked_at, o_leg_balance, o_leg_version
   FROM ledger_post(
     %(tenant)s, %(branches)s, %(accounts)s, %(sources)s,
     %(txn)s, %(kind)s, %(claim)s, %(hash)s, %(reference)s, %(ref_claim)s,
     %(value_on)s, %(late)s, %(soft)s, %(linked)s, %(linked_id)s, %(source)s,
     %(expires)s, %(group)s, %(final)s, %(amount)s, %(meta)s,
     %(correlation)s, %(causation)s, %(actor)s, %(channel)s,
-    %(leg_from)s, %(leg_to)s, %(leg_account)s, %(leg_side)s, %(leg_amount)s, %(leg_currency)s,
+    %(leg_from)s, %(leg_to)s, %(leg_item)s, %(leg_account)s, %(leg_side)s, %(leg_amount)s, %(leg_currency)s,
     %(cond_item)s, %(cond_account)s, %(cond_kind)s, %(cond_value)s, %(at)s)
 
 -- name: enter_tenant

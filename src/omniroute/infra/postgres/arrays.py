@@ -51,11 +51,13 @@ class UuidArray(PgArray):
 
     @classmethod
     def of(cls, values: Sequence[UUID | None]) -> PgArray:
-        return cls(
-            len(values),
-            b"".join([_NULL if v is None else _LENGTH_16 + v.bytes for v in values]),
-            has_null=None in values,
-        )
+        return cls.of_bytes([None if v is None else v.bytes for v in values])
+
+    @classmethod
+    def of_bytes(cls, values: Sequence[bytes | None]) -> PgArray:
+        """From the 16 bytes of each."""
+        parts = [_NULL if v is None else _LENGTH_16 + v for v in values]
+        return cls(len(values), b"".join(parts), has_null=_NULL in parts)
 
 
 class Int4Array(PgArray):
