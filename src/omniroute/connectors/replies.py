@@ -7,14 +7,14 @@ exists on the way: a JSON number with a decimal point stays the text it was sent
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from omniroute.infra.http import ExchangeFailed, Reply, Request, Sent
 from omniroute.kit.currency import EXPONENTS
 from omniroute.kit.money import Money, decimal_text
 from omniroute.kit.refusal import Fault
-from omniroute.ports.rails import Context, NotSent
+from omniroute.ports.rails import Context, NotSent, RailAnswerUnreadable
 
 _AMOUNT = re.compile(r"(-?)([0-9]{1,16})(?:\.([0-9]{1,12}))?")
 _WHOLE = re.compile(r"([0-9]+)\.0+")
@@ -24,11 +24,21 @@ _MESSAGE_MAX = 200
 
 def read_object(body: bytes) -> dict[str, Any] | None:
     """The JSON object in a body; None when it holds anything else."""
+    data = _read(body)
+    return data if isinstance(data, dict) else None
+
+
+def read_list(body: bytes) -> list[dict[str, Any]] | None:
+    """The JSON objects in a body that is a list of nothing else; else None."""
+    data = _read(body)
+    return data if isinstance(data, list) and all(isinstance(item, dict) for item in data) else None
+
+
+def _read(body: bytes) -> Any:
     try:
-        data = json.loads(body, parse_float=str, parse_constant=str)
+        return json.loads(body, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
         return None
-    return data if isinstance(data, dict) else None
 
 
 def part(data: Mapping[str, Any], *keys: str) -> dict[str, Any]:
@@ -96,6 +106,17 @@ def masked(number: str | None) -> str | None:
 def plain(words: str, length_max: int) -> str:
     """Words with nothing in them that a rail stumbles over: letters, digits, blanks and `.,-` of ASCII."""
     return " ".join(re.sub(r"[^A-Za-z0-9 .,-]+", " ", words).split())[:length_max].strip()
+
+
+def read_token(reply: Reply, now: datetime, life: timedelta) -> tuple[str, datetime]:
+    """An access token and when it ends; after `life` when it does not say. Raises: RailAnswerUnreadable."""
+    data = read_object(reply.body) or {}
+    token, seconds = text(data.get("access_token")), identifier(data.get("expires_in"))
+    if reply.status != 200 or token is None:
+        raise RailAnswerUnreadable(f"the rail gave no access token (HTTP {reply.status})")
+    if seconds is not None and seconds.isdecimal() and len(seconds) < 8:
+        life = timedelta(seconds=int(seconds))
+    return token, now + life
 
 
 async def token_for_order(context: Context, name: str, fetch: Callable[[], Awaitable[tuple[str, datetime]]]) -> str:

@@ -24,7 +24,7 @@ from omniroute.connectors.airtel.wire import (
     read_query,
     read_submit,
 )
-from omniroute.connectors.replies import amount, identifier, part, read_object, send_order, text, token_for_order
+from omniroute.connectors.replies import amount, part, read_object, read_token, send_order, text, token_for_order
 from omniroute.infra.http import Reply, Request
 from omniroute.ports.rails import (
     Ack,
@@ -241,10 +241,4 @@ class Airtel:
             safe=True,
             secrets=SECRETS,
         )
-        reply = await context.http.exchange(request)
-        data = read_object(reply.body) or {}
-        token, life = text(data.get("access_token")), identifier(data.get("expires_in"))
-        if reply.status != 200 or token is None:
-            raise RailAnswerUnreadable(f"the rail gave no access token (HTTP {reply.status})")
-        known = life is not None and life.isdecimal() and len(life) < 8
-        return token, context.clock.now() + (timedelta(seconds=int(life or "0")) if known else TOKEN_LIFE)
+        return read_token(await context.http.exchange(request), context.clock.now(), TOKEN_LIFE)
