@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.makers import Client, open_accounts, today, transfer
+from tests.api.makers import Client, Makers, open_accounts, today, transfer
 
 POST = "/ledger/transactions"
 
@@ -48,6 +48,42 @@ async def test_the_trial_balance_balances(a: Client) -> None:
     assert {row["code"]: row["closing"] for row in found["rows"]} == {"cash": 600, "wallet": 600}
     groups = await a.get(f"/ledger/reports/roll-up?by=type&to_on={today()}")
     assert {row["key"]: row["closing"] for row in groups["rows"]} == {"asset": 600, "liability": -600}
+
+
+async def test_groups_by_branch_have_public_ids(makers: Makers) -> None:
+    client = await makers.organisation("branched")
+    branch = await client.post("/branches", {"code": "north", "name": "North"})
+    own = {"name": "n", "currency": "NGN", "branch_id": branch["id"]}
+    await client.post("/ledger/accounts", {"code": "cash:north", "type": "asset", **own})
+    await open_accounts(client, "wallet")
+    await client.post(POST, transfer("cash:north", "wallet", 5))
+    groups = await client.get(f"/ledger/reports/roll-up?by=branch&to_on={today()}")
+    assert {row["key"]: row["closing"] for row in groups["rows"]} == {branch["id"]: 5, None: -5}
+
+
+async def test_a_cursor_is_good_for_its_own_account_and_range(makers: Makers) -> None:
+    client = await makers.organisation("paged")
+    await open_accounts(client, "cash", "wallet")
+    for amount in (1, 2, 3):
+        await client.post(POST, transfer("cash", "wallet", amount))
+    day = f"from_on={today()}&to_on={today()}"
+    statement = "/ledger/accounts/{}/statement?limit=2&{}"
+    first = await client.get(statement.format("wallet", day))
+    rest = await client.get(statement.format("wallet", day) + f"&cursor={first['next_cursor']}")
+    assert [line["balance"] for line in (*first["lines"], *rest["lines"])] == [1, 3, 6]
+    ledger = f"/ledger/reports/general-ledger?limit=1&{day}"
+    book = await client.get(ledger)
+    assert [one["code"] for one in book["accounts"]] == ["cash"]
+    more = await client.get(f"{ledger}&cursor={book['next_cursor']}")
+    assert [one["code"] for one in more["accounts"]] == ["wallet"]
+    for elsewhere in (
+        statement.format("cash", day) + f"&cursor={first['next_cursor']}",
+        statement.format("wallet", f"from_on=2020-01-01&to_on={today()}") + f"&cursor={first['next_cursor']}",
+        statement.format("wallet", day) + f"&cursor={book['next_cursor']}",
+        f"/ledger/reports/general-ledger?from_on=2020-01-01&to_on={today()}&cursor={book['next_cursor']}",
+    ):
+        answer = await client.send("GET", elsewhere)
+        assert (answer.status_code, answer.json()["code"]) == (400, "kit.foreign_cursor")
 
 
 async def test_a_balance_at_a_day_is_found(a: Client) -> None:

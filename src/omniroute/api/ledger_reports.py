@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import date
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from msgspec import Meta
 
@@ -12,6 +13,7 @@ from omniroute.api.ledger_accounts import account_in
 from omniroute.api.operations import CSV_TYPE, Reply, operation
 from omniroute.api.shapes import AmountOut, Currency, In, Instant, Out, PageIn, shown
 from omniroute.infra.postgres import Tx
+from omniroute.kit import ids
 from omniroute.kit.money import json_amount
 from omniroute.ledger import reads
 from omniroute.parties.access import Permission
@@ -261,7 +263,8 @@ async def get_balance_at(call: Call, tx: Tx, query: BalanceAtIn) -> BalanceAtOut
 
 @operation(
     "GET", _ACCOUNT + "/statement", tag="Accounts", permission=Permission.LEDGER_READ, query=StatementIn,
-    reply=StatementOut, csv=True, refusals=("ledger.account_not_found", "kit.malformed_cursor", *_RANGE),
+    reply=StatementOut, csv=True,
+    refusals=("ledger.account_not_found", "kit.malformed_cursor", "kit.foreign_cursor", *_RANGE),
     example_query={"from_on": "2026-11-01", "to_on": "2026-11-30"},
 )  # fmt: skip
 async def get_statement(call: Call, tx: Tx, query: StatementIn) -> StatementOut | Reply:
@@ -333,7 +336,7 @@ async def get_profit_and_loss(call: Call, tx: Tx, query: RangeIn) -> ProfitAndLo
 
 @operation(
     "GET", _REPORTS + "/general-ledger", tag="Reports", permission=Permission.LEDGER_READ, query=GeneralLedgerIn,
-    reply=GeneralLedgerOut, csv=True, refusals=("kit.malformed_cursor", *_RANGE),
+    reply=GeneralLedgerOut, csv=True, refusals=("kit.malformed_cursor", "kit.foreign_cursor", *_RANGE),
     example_query={"from_on": "2026-11-01", "to_on": "2026-11-30"},
 )  # fmt: skip
 async def get_general_ledger(call: Call, tx: Tx, query: GeneralLedgerIn) -> GeneralLedgerOut | Reply:
@@ -357,4 +360,9 @@ async def get_general_ledger(call: Call, tx: Tx, query: GeneralLedgerIn) -> Gene
 async def get_roll_up(call: Call, tx: Tx, query: RollUpIn) -> RollUpOut:
     """Sum accounts by a dimension."""
     found = await reads.roll_up(tx, by=query.by, to_on=query.to_on, from_on=query.from_on)
-    return RollUpOut(rows=[shown(RollUpRowOut, row, {}) for row in found])
+    return RollUpOut(rows=[shown(RollUpRowOut, row, {}, key=_key(query.by, row.key)) for row in found])
+
+
+def _key(by: str, key: str | None) -> str | None:
+    """A group as it is called at the door: branches by their public ids."""
+    return ids.show("brn", UUID(key)) if by == "branch" and key is not None else key

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,11 @@ SQL = load("omniroute.app")
 REFRESH_S = 30
 
 log = logger("omniroute.calendar")
+
+
+def day_in(time_zone: str, at: datetime) -> date:
+    """What day it is at an instant for an organisation of this time zone."""
+    return at.astimezone(ZoneInfo(time_zone)).date()
 
 
 class BusinessDays:

@@ -12,6 +12,7 @@ import typer
 
 from omniroute import ledger as books
 from omniroute.app import console
+from omniroute.app.calendar import day_in
 from omniroute.app.console import JsonOption
 from omniroute.app.places import with_database
 from omniroute.app.settings import load_settings
@@ -56,6 +57,14 @@ def ask(context: typer.Context, organisation: str, work: Callable[[Tx], Awaitabl
             return await work(tx)
 
     return asyncio.run(run())
+
+
+async def today(tx: Tx) -> date:
+    """The present day of the transaction's organisation.
+
+    Raises: tenants.OrganisationNotFound.
+    """
+    return day_in((await tenants.get_organisation(tx)).time_zone, SystemClock().now())
 
 
 @ledger.command()
@@ -200,14 +209,14 @@ def statement(
 def trial_balance(
     context: typer.Context,
     organisation: OrganisationOption,
-    on: Annotated[str | None, typer.Option(help="Value date, YYYY-MM-DD; left out: today (UTC).")] = None,
+    on: Annotated[str | None, typer.Option(help="Value date, YYYY-MM-DD; left out: the organisation's today.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show turnover and balance of every account. Exit code 1 says that debits and credits differ."""
 
     async def look(tx: Tx) -> reads.TrialBalance:
         try:
-            day = date.fromisoformat(on) if on else SystemClock().now().date()
+            day = date.fromisoformat(on) if on else await today(tx)
         except ValueError:
             raise typer.BadParameter("expected YYYY-MM-DD", param_hint="--on") from None
         return await reads.trial_balance(tx, to_on=day)
@@ -255,14 +264,12 @@ def post(
         tenant_id = ids.parse("org", organisation)
         commands = read_transfers(file, tenant_id)
         outcomes: list[books.Outcome] = []
-        today = SystemClock().now().date()
         async with app_database(with_database(load_settings(config=context.obj))) as db:
             for start in range(0, len(commands), BATCH):
                 batch = commands[start : start + BATCH]
 
                 async def book(tx: Tx, batch: list[books.Command] = batch) -> list[books.Outcome]:
-                    await tenants.get_organisation(tx)
-                    return await books.post(tx, batch, today=today)
+                    return await books.post(tx, batch, today=await today(tx))
 
                 keyed = all(command.key for command in batch)
                 outcomes += await db.run(book, tenant_id=tenant_id, idempotent=keyed)

@@ -83,6 +83,15 @@ def cursor_parts(cursor: str) -> list[object]:
     return key
 
 
+def check_cursor(cursor: str, made_under: str) -> None:
+    """That the cursor begins with this fingerprint.
+
+    Raises: MalformedCursor, ForeignCursor.
+    """
+    if cursor_parts(cursor)[:1] != [made_under]:
+        raise ForeignCursor()
+
+
 def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> list[Any]:
     """Opaque text -> sort key, of exactly these kinds.
 

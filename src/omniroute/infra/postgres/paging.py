@@ -12,9 +12,9 @@ from psycopg.types.json import Jsonb
 from omniroute.infra.postgres.database import Tx
 from omniroute.infra.postgres.sql import Listing, Order
 from omniroute.kit.paging import (
-    ForeignCursor,
     MalformedCursor,
     Page,
+    check_cursor,
     check_limit,
     cursor_parts,
     encode_cursor,
@@ -46,10 +46,8 @@ async def read_page(
 
 def _after(order: Order, cursor: str, print_: str) -> Mapping[str, object]:
     """The parameters that begin a page behind a cursor."""
-    parts = cursor_parts(cursor)
-    if parts[:1] != [print_]:
-        raise ForeignCursor()
-    key = parts[1:]
+    check_cursor(cursor, print_)
+    key = cursor_parts(cursor)[1:]
     if len(key) != len(order.kinds):
         raise MalformedCursor()
     values = [_read(kind, text) for kind, text in zip(order.kinds, key, strict=True)]

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from omniroute.infra.postgres import Tx, load
-from omniroute.kit.paging import LIMIT_MAX, check_limit, decode_cursor, encode_cursor
+from omniroute.kit.paging import LIMIT_MAX, check_cursor, check_limit, decode_cursor, encode_cursor, fingerprint
 from omniroute.ledger.model import AccountType, Side
 from omniroute.ledger.reads.balances import net
 from omniroute.ledger.reads.errors import MalformedGrouping
@@ -262,15 +262,19 @@ async def general_ledger(
 ) -> GeneralLedger:
     """Accounts by code with the lines of the range; up to 500 lines each, then its own `next_cursor`.
 
-    Raises: MalformedRange, MalformedCursor, LimitOutOfRange.
+    Raises: MalformedRange, MalformedCursor, ForeignCursor, LimitOutOfRange.
     """
     size = check_limit(limit)
-    last = None if cursor is None else str(decode_cursor(cursor, str)[0])
+    of = fingerprint("general_ledger", {"from_on": from_on, "to_on": to_on})
+    last = None
+    if cursor is not None:
+        check_cursor(cursor, of)
+        last = decode_cursor(cursor, str, str)[1]
     rows = await report_rows(tx, from_on=from_on, to_on=to_on, after=last, limit=size + 1)
     accounts = [
         await statement(tx, row.account_id, from_on=from_on, to_on=to_on, limit=LIMIT_MAX) for row in rows[:size]
     ]
-    return GeneralLedger(from_on, to_on, accounts, encode_cursor(rows[size - 1].code) if len(rows) > size else None)
+    return GeneralLedger(from_on, to_on, accounts, encode_cursor(of, rows[size - 1].code) if len(rows) > size else None)
 
 
 async def roll_up(tx: Tx, *, by: str, to_on: date, from_on: date | None = None) -> list[Rollup]:

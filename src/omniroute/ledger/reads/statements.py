@@ -6,13 +6,20 @@ late items stand where they count.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from omniroute.infra.postgres import Tx, load
-from omniroute.kit.paging import MalformedCursor, check_limit, decode_cursor, encode_cursor
+from omniroute.kit.paging import (
+    MalformedCursor,
+    check_cursor,
+    check_limit,
+    decode_cursor,
+    encode_cursor,
+    fingerprint,
+)
 from omniroute.ledger.accounts import find_account
 from omniroute.ledger.model import Account, Mode, Side, TxnKind
 from omniroute.ledger.reads.balances import net
@@ -219,13 +226,16 @@ async def statement(
 ) -> Statement:
     """A page of an account's posted entries, over value dates (both included) or booking times (the last left out).
 
-    Raises: AccountNotFound, MalformedRange, MalformedCursor, LimitOutOfRange.
+    Raises: AccountNotFound, MalformedRange, MalformedCursor, ForeignCursor, LimitOutOfRange.
     """
     size = check_limit(limit)
-    frame = await find_frame(tx, account, check_range(from_on, to_on, booked_from, booked_to))
-    start = Position(frame.opening_minor) if cursor is None else _position(cursor)
-    lines = await read_lines(tx, frame, start, size + 1)
-    following = _cursor(lines[size - 1]) if len(lines) > size else None
+    within = check_range(from_on, to_on, booked_from, booked_to)
+    # The running balance in a cursor is true for this account and range only.
+    of = fingerprint("statement", {"account": account, **asdict(within)})
+    after_line = None if cursor is None else _position(cursor, of)
+    frame = await find_frame(tx, account, within)
+    lines = await read_lines(tx, frame, after_line or Position(frame.opening_minor), size + 1)
+    following = _cursor(lines[size - 1], of) if len(lines) > size else None
     return Statement(
         frame.account,
         frame.opening_minor,
@@ -237,14 +247,15 @@ async def statement(
     )
 
 
-def _cursor(line: StatementLine) -> str:
+def _cursor(line: StatementLine, of: str) -> str:
     return encode_cursor(
-        str(line.balance_minor), line.version or 0, line.booked_at.isoformat(), str(line.transaction_id), line.leg
+        of, str(line.balance_minor), line.version or 0, line.booked_at.isoformat(), str(line.transaction_id), line.leg
     )
 
 
-def _position(cursor: str) -> Position:
-    running, version, booked_at, transaction_id, leg = decode_cursor(cursor, str, int, str, str, int)
+def _position(cursor: str, of: str) -> Position:
+    check_cursor(cursor, of)
+    _, running, version, booked_at, transaction_id, leg = decode_cursor(cursor, str, str, int, str, str, int)
     try:
         position = Position(
             int(running), int(version), datetime.fromisoformat(str(booked_at)), UUID(str(transaction_id)), int(leg)
