@@ -46,6 +46,11 @@ def test_an_unknown_line_of_the_file_is_refused_with_the_nearest_name(tmp_path: 
         ("OMNIROUTE_HTTP_PORT", "1.5", "OMNIROUTE_HTTP_PORT: expected a whole number, got '1.5'"),
         ("OMNIROUTE_HTTP_ACCESS_LOG", "maybe", "OMNIROUTE_HTTP_ACCESS_LOG: expected true or false, got 'maybe'"),
         (
+            "OMNIROUTE_LEDGER_KEY_RETENTION_HOURS",
+            "23",
+            "OMNIROUTE_LEDGER_KEY_RETENTION_HOURS: expected 24 to 876000, got '23'",
+        ),
+        (
             "OMNIROUTE_TRUSTED_PROXIES",
             "0.0.0.0/0",
             "OMNIROUTE_TRUSTED_PROXIES: expected networks such as 10.0.0.0/8, with commas between them: "

@@ -17,6 +17,7 @@ async def test_every_job_does_a_round_with_the_rights_it_has(database_url: str) 
         "holds.expire",
         "ledger.fold",
         "ledger.snapshot",
+        "ledger.keys",
         "access.signing_key",
         "idempotency.purge",
         "events.inbox",

@@ -57,7 +57,8 @@ async def test_posting_uses_indexes_only(books: Books, database_url: str) -> Non
     text = "\n".join(plans)
     for index in (
         "ledger_balance_pk",
-        "ledger_claim_pk",
+        "ledger_claim_key_pk",
+        "ledger_claim_reference_pk",
         "ledger_hold_pk",
         "ledger_hold_leg_pk",
         "ledger_txn_pk",

@@ -142,6 +142,12 @@ class Settings:
     log_format: Literal["json", "text"] = setting("json", "`json` for machines, `text` for a terminal.")
     otel_endpoint: str = setting("", "OTLP/HTTP collector for traces; empty switches tracing off.", check=HTTP)
     otel_sample_percent: int = setting(10, "Share of traces that is kept.", check=between(0, 100))
+    ledger_key_retention_hours: int = setting(
+        720,
+        "How long idempotency keys of postings are remembered; the API promises 30 days. A later repeat is a new "
+        "posting, unless it names a reference.",
+        check=between(24, 876_000),
+    )
     worker_interval_ms: int = setting(
         500, "Background work: pause after a round that found nothing.", check=between(10, 600_000)
     )

@@ -15,7 +15,7 @@ from omniroute.infra import idempotency
 from omniroute.infra.events import ChainBuilder, prune_inbox, retain
 from omniroute.infra.telemetry import logger
 from omniroute.kit.refusal import Fault, Kind, Refusal
-from omniroute.ledger import folding
+from omniroute.ledger import folding, keys
 from omniroute.parties import access, people
 
 log = logger("omniroute.workers")
@@ -109,6 +109,11 @@ async def _snapshot(house: House) -> int:
     return 0  # There is one a day; the next look is after the pause.
 
 
+async def _purge_keys(house: House) -> int:
+    kept_for = timedelta(hours=house.settings.ledger_key_retention_hours)
+    return await keys.purge_keys(house.worker_db, now=house.clock.now(), kept_for=kept_for)
+
+
 async def _sign(house: House) -> int:
     await access.rotate_signing_key(house.db, now=house.clock.now(), only_if_none=True)
     return 0  # Whether it made one or not: the next look is after the pause.
@@ -149,6 +154,7 @@ JOBS = (
     Job("holds.expire", _expire_holds, _often),
     Job("ledger.fold", _fold, _often),
     Job("ledger.snapshot", _snapshot, lambda settings: settings.worker_snapshot_interval_s * 1_000),
+    Job("ledger.keys", _purge_keys, _seldom),
     Job("access.signing_key", _sign, _seldom),
     Job("idempotency.purge", _purge_replies, _seldom),
     Job("events.inbox", _prune_inbox, _seldom),

@@ -12,7 +12,7 @@ Knows nothing of payments or orders. `post` books any batch in one round trip; `
 requests of a process into such batches.
 """
 
-from omniroute.ledger import charts, checking, folding, fx, periods, reads
+from omniroute.ledger import charts, checking, folding, fx, keys, periods, reads
 from omniroute.ledger.accounts import (
     OpenAccount,
     describe_account,
@@ -108,6 +108,7 @@ __all__ = [
     "find_transaction",
     "folding",
     "fx",
+    "keys",
     "list_accounts",
     "list_holds",
     "list_transactions",
