@@ -55,7 +55,7 @@ OTHER = "999001260302100000000000000001"
 
 NEVER_PROOF = ("01", "09", "21", "25", "26", "35", "68", "94", "96", "97", "99", "A1", "A4", "A5", "A9", "91", "92")
 DECLINES = ("03", "05", "06", "07", "08", "12", "13", "14", "15", "16", "17", "18", "30", "34", "51", "57", "58", "61")
-ABOUT_THE_QUERY = ("03", "12", "14", "15", "16", "17", "18", "30", "57", "58", "63")
+ABOUT_THE_QUERY = ("03", "12", "14", "15", "16", "17", "18", "30", "57", "58", "63", "65")
 
 
 async def asked(phase: str, form: str, reply: Reply, payout: Payout | None = None) -> Result:
@@ -87,7 +87,7 @@ def coded(phase: str, form: str, code: str) -> Reply:
         ("submit", (*NEVER_PROOF, "69", "70", "71"), Outcome.UNKNOWN),
         ("query", ("00",), Outcome.SUCCEEDED),
         ("query", ("25",), Outcome.NOT_FOUND),
-        ("query", ("91", "92", "05", "06", "07", "08", "13", "34", "51", "61", "65"), Outcome.DECLINED),
+        ("query", ("91", "92", "05", "06", "07", "08", "13", "34", "51", "61"), Outcome.DECLINED),
         ("query", ("01", "09", "26", "35", "68", "94", "96", "97", "99", "A9", *ABOUT_THE_QUERY), Outcome.UNKNOWN),
         ("submit", ("98", "0", "000", " 00x", "OK", "success", "1", "Z9"), Outcome.UNKNOWN),
         ("query", ("98", "0", "000", "OK", "success", "Z9"), Outcome.UNKNOWN),

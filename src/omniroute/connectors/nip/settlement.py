@@ -1,7 +1,7 @@
 """The settlement report: what NIBSS really moved on our account, and the last word on payments nobody can find.
 
 NIBSS leaves its reports at a participant's portal or file drop, in a form agreed with each; there is no public one. We
-read one table, which an operator's job or the sandbox serves over HTTPS:
+read one table, which an operator's job or the sandbox serves over HTTPS; its address may be relative to the endpoint:
 
     GET {settlement_url}?date=2026-03-02&cursor=...     Authorization: Bearer {settlement_token}
 
@@ -14,7 +14,7 @@ A day is one of Lagos. `Direction` is D (out of our account) or C. A `next-curso
 import csv
 import io
 from datetime import date, datetime
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 from omniroute.connectors.nip import rules
 from omniroute.connectors.nip.wire import parse_amount
@@ -39,7 +39,7 @@ async def fetch(context: Context, day: date, cursor: str | None) -> StatementPag
         context,
         Request(
             method="GET",
-            url=f"{address}?{urlencode(asked)}",
+            url=f"{urljoin(context.credentials.endpoint, address)}?{urlencode(asked)}",
             operation="nip.settlement",
             headers={"accept": "text/csv"} | ({"authorization": f"Bearer {token}"} if token else {}),
             safe=True,
