@@ -115,7 +115,9 @@ class Settings:
     request_bytes_max: int = setting(1_048_576, "Largest request body.", check=between(1_024, 1 << 30))
     bulk_bytes_max: int = setting(16_777_216, "Largest body of a bulk request.", check=between(1_024, 1 << 31))
     group_window_ms: int = setting(
-        2, "Group commit: how long a single posting waits for companions.", check=between(0, 1_000)
+        0,
+        "Group commit: how long a first posting waits for companions when no call is under way; 0 goes at once.",
+        check=between(0, 1_000),
     )
     group_size_max: int = setting(512, "Group commit: postings in one call to the database.", check=between(1, 5_000))
     group_queue_max: int = setting(
@@ -123,7 +125,9 @@ class Settings:
         "Group commit: postings waiting; beyond it callers get 503 and Retry-After.",
         check=between(1, 1_000_000),
     )
-    group_lanes: int = setting(2, "Group commit: calls to the database at one time.", check=between(1, 32))
+    group_lanes: int = setting(
+        4, "Group commit: calls to the database at one time, one for an organisation.", check=between(1, 32)
+    )
     disk_free_bytes_min: int = setting(
         268_435_456, "Free space of `data_dir` below which `/readiness` says no.", check=between(0, 1 << 50)
     )
@@ -138,16 +142,16 @@ class Settings:
         "Sealed events older than this are removed, those of the ledger never; 0 keeps everything.",
         check=between(0, 36_500),
     )
-    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severe line that is written.")
-    log_format: Literal["json", "text"] = setting("json", "`json` for machines, `text` for a terminal.")
-    otel_endpoint: str = setting("", "OTLP/HTTP collector for traces; empty switches tracing off.", check=HTTP)
-    otel_sample_percent: int = setting(10, "Share of traces that is kept.", check=between(0, 100))
     ledger_key_retention_hours: int = setting(
         720,
         "How long idempotency keys of postings are remembered; the API promises 30 days. A later repeat is a new "
         "posting, unless it names a reference.",
         check=between(24, 876_000),
     )
+    log_level: Literal["debug", "info", "warning", "error"] = setting("info", "Least severe line that is written.")
+    log_format: Literal["json", "text"] = setting("json", "`json` for machines, `text` for a terminal.")
+    otel_endpoint: str = setting("", "OTLP/HTTP collector for traces; empty switches tracing off.", check=HTTP)
+    otel_sample_percent: int = setting(10, "Share of traces that is kept.", check=between(0, 100))
     worker_interval_ms: int = setting(
         500, "Background work: pause after a round that found nothing.", check=between(10, 600_000)
     )

@@ -1,8 +1,10 @@
 """Group commit: single requests of many callers become one call of the database.
 
-    submit -> queue of its lane -> a drain of up to `items_max` after at most `wait_s` -> flush -> each caller's answer
+    submit -> queue of its lane -> a drain of up to `items_max` -> flush -> each caller's answer
 
-A lane is what one call may carry together (a tenant). Lanes take turns, so a busy one cannot starve the others.
+A lane is what one call may carry together (a tenant), and has one call under way at a time: what arrives meanwhile is
+the next one. So a call grows with the load by itself, and a lone item does not wait for companions that never come.
+Two calls of one tenant would only wait for each other's locks. Lanes take turns, so that a busy one starves nobody.
 When a flush fails, it is tried again in halves, so that one poisonous item cannot take its companions with it.
 Nothing is kept in memory that the caller believes to be done: `submit` returns after the flush has committed.
 """
@@ -18,6 +20,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+# Callers that hear their result in one turn of the loop. Each of them has an answer to write, and meanwhile the next
+# call could not even be sent.
+TOLD_AT_ONCE = 32
+
+
 class QueueFull(Exception):
     """No place in the queue; nothing happened. `lane_full`: this lane's share is used up, others have room."""
 
@@ -28,13 +35,14 @@ class QueueFull(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
-    """How long to wait for companions, how many to take, how many may wait, how many calls may run at once."""
+    """How long to wait for companions when nothing is under way (0: for those of the same turn of the loop), how many
+    to take, how many may wait, how many lanes may have a call under way."""
 
-    wait_s: float = 0.002
+    wait_s: float = 0
     items_max: int = 512
     queue_max: int = 8_192
     lane_queue_max: int = 4_096
-    calls_max: int = 2
+    calls_max: int = 4
 
 
 class GroupCommit(Generic[K, T, R]):
@@ -47,10 +55,11 @@ class GroupCommit(Generic[K, T, R]):
         self._flush = flush
         self._limits = limits or BatchLimits()
         self._lanes: dict[K, deque[tuple[T, asyncio.Future[R]]]] = {}
-        self._turns: deque[K] = deque()
+        self._turns: deque[K] = deque()  # Lanes that may be called: something waits there, and nothing is under way.
+        self._under_way: set[K] = set()
         self._waiting = 0
-        self._calls: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.Handle | None = None
         self._closed = False
         self.flush_count = 0
         self.item_count = 0
@@ -70,69 +79,88 @@ class GroupCommit(Generic[K, T, R]):
             raise QueueFull(lane_full=False)
         if queue is None:
             queue = self._lanes[lane] = deque()
-            self._turns.append(lane)
+            if lane not in self._under_way:
+                self._turns.append(lane)
         elif len(queue) >= self._limits.lane_queue_max:
             raise QueueFull(lane_full=True)
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[R] = loop.create_future()
         queue.append((item, future))
         self._waiting += 1
-        if len(queue) >= self._limits.items_max:
-            self._start()
-        elif self._timer is None and len(self._calls) < self._limits.calls_max:
-            self._timer = asyncio.get_running_loop().call_later(self._limits.wait_s, self._start)
+        if self._turns and len(self._under_way) < self._limits.calls_max:
+            if len(queue) >= self._limits.items_max:
+                self._start()
+            elif self._timer is None:
+                wait_s = self._limits.wait_s
+                self._timer = loop.call_later(wait_s, self._start) if wait_s else loop.call_soon(self._start)
         return future
 
     def _start(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        while self._turns and len(self._calls) < self._limits.calls_max:
+        while self._turns and len(self._under_way) < self._limits.calls_max:
             lane = self._turns.popleft()
             queue = self._lanes[lane]
             taken = [queue.popleft() for _ in range(min(len(queue), self._limits.items_max))]
-            if queue:
-                self._turns.append(lane)
-            else:
-                del self._lanes[lane]
             self._waiting -= len(taken)
-            task = asyncio.create_task(self._run(lane, taken))
-            self._calls.add(task)
-            task.add_done_callback(self._ended)
+            if not queue:
+                del self._lanes[lane]
+            self._under_way.add(lane)
+            task = asyncio.create_task(self._run(lane, taken, last=True))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._calls.discard(task)
+    def _free(self, lane: K) -> None:
+        """The lane's call has ended: what has come meanwhile goes at once."""
+        self._under_way.discard(lane)
+        if lane in self._lanes:
+            self._turns.append(lane)
         if self._turns:
             self._start()
 
-    async def _run(self, lane: K, taken: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
+    async def _run(self, lane: K, taken: Sequence[tuple[T, asyncio.Future[R]]], *, last: bool) -> None:
         # A caller that went away before its item was sent need not be served; its key makes a repeat safe.
         taken = [pair for pair in taken if not pair[1].cancelled()]
-        if not taken:
-            return
-        self.flush_count += 1
-        self.item_count += len(taken)
+        results: Sequence[R] = ()
+        error: Exception | None = None
         try:
-            results = await self._flush(lane, [item for item, _ in taken])
+            if taken:
+                self.flush_count += 1
+                self.item_count += len(taken)
+                results = await self._flush(lane, [item for item, _ in taken])
         except asyncio.CancelledError:
             for _, future in taken:
                 future.cancel()
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the callers, not to this task.
-            if len(taken) > 1:
-                half = len(taken) // 2
-                await self._run(lane, taken[:half])
-                await self._run(lane, taken[half:])
-            elif not taken[0][1].done():
+        except Exception as raised:  # noqa: BLE001 - whatever it is, it belongs to the callers, not to this task.
+            error = raised
+        if error is not None and len(taken) > 1:
+            half = len(taken) // 2
+            await self._run(lane, taken[:half], last=False)
+            await self._run(lane, taken[half:], last=last)
+            return
+        if last:
+            self._free(lane)  # Before anybody hears: the next call is on its way while answers are written.
+        if error is not None:
+            if not taken[0][1].done():
                 taken[0][1].set_exception(error)
             return
         assert len(results) == len(taken)
-        for (_, future), result in zip(taken, results, strict=True):
-            if not future.done():
-                future.set_result(result)
+        await _tell(taken, results)
 
     async def close(self) -> None:
         """Take nothing more, finish what waits."""
         self._closed = True
-        while self._turns or self._calls:
+        while self._lanes or self._tasks:
             self._start()
-            await asyncio.gather(*self._calls, return_exceptions=True)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _tell(taken: Sequence[tuple[T, asyncio.Future[R]]], results: Sequence[R]) -> None:
+    """Give each caller its result."""
+    for i, ((_, future), result) in enumerate(zip(taken, results, strict=True), start=1):
+        if not future.done():
+            future.set_result(result)
+        if i % TOLD_AT_ONCE == 0:
+            await asyncio.sleep(0)
