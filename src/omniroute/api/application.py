@@ -12,14 +12,14 @@ from litestar.response.base import ASGIResponse
 from omniroute.api import registry
 from omniroute.api.call import Services
 from omniroute.api.errors import MalformedRequest, RouteNotFound
-from omniroute.api.front import ROUTE, App, Front, Scope, answer
+from omniroute.api.front import ROUTE, Front, Scope, answer
 from omniroute.api.hot import HotRoutes
 from omniroute.api.operations import Operation
 from omniroute.api.problems import Answer, method_not_allowed, problem
 from omniroute.api.selection import NotServedHere, module_of
 
 
-def create_app(services: Services, *, access_log: bool = True) -> App:
+def create_app(services: Services, *, access_log: bool = True) -> Front:
     """The ASGI application of the REST door. It opens nothing and closes nothing: the wiring owns the services."""
     operations = registry.operations()
     served = [op for op in operations if services.selection.serves(op)]

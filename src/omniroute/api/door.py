@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -16,7 +17,7 @@ from uuid import UUID
 import msgspec
 
 from omniroute.api import bodies
-from omniroute.api.call import Call, Services
+from omniroute.api.call import Call, Limits, Services
 from omniroute.api.errors import (
     InvalidParameter,
     KeyMissing,
@@ -35,7 +36,7 @@ from omniroute.api.problems import Answer, problem
 from omniroute.infra import idempotency
 from omniroute.infra.postgres import DatabaseUnavailable, StatementTimeout, Tx, WriteConflict
 from omniroute.kit.refusal import Kind, Refusal
-from omniroute.parties.access import Permission, PermissionMissing
+from omniroute.parties.access import Caller, Permission, PermissionMissing
 
 # A refusal of these kinds is an outcome: it is kept and repeated. The others say "not now" or "not you".
 KEPT_KINDS = frozenset(
@@ -56,6 +57,7 @@ _CHANGES_ACCESS = frozenset(
 
 _ETAG = re.compile(r'"(\d{1,18})"')
 _WEAK_OR_STRONG = re.compile(r'(?:W/)?"[^"\x00-\x20\x7f]*"')
+_LARGE = 64 * 1024
 _QUOTED = re.compile(r'"((?:[^"\\]|\\["\\])*)"')
 _ESCAPED = re.compile(r"\\(.)")
 _encode = msgspec.json.Encoder().encode
@@ -74,27 +76,53 @@ class Incoming:
 
 
 async def perform(services: Services, op: Operation, request: Incoming) -> Answer:
-    """Work one request; refusals and faults come back as problems. Mistakes of ours are raised."""
+    """Work one request; refusals and faults come back as problems. Mistakes of ours are raised.
+
+    One coroutine up to the handler: each further one would be entered again at every turn of the loop.
+    """
     try:
-        return await _perform(services, op, request)
+        now = services.clock.now()
+        authorization = request.headers.get(b"authorization")
+        credentials = None if authorization is None else authorization.decode("latin-1")
+        caller = None
+        if op.access is not Access.OPEN:
+            caller = await services.authenticator.authenticate(credentials, now=now, tenant=request.path.get("tenant"))
+        call, arguments = _admit(services, op, request, caller, credentials, now)
+        value: object = None
+        if op.body is not None:
+            bytes_max = check_body(services.limits, op, request.headers)
+            raw = await bodies.receive_body(request.receive, request.headers.get(b"content-length"), bytes_max)
+            if len(raw) > _LARGE:
+                value = await asyncio.to_thread(read_body, op, request.headers, raw)  # Keep the loop free for others.
+            else:
+                value = read_body(op, request.headers, raw)
+            arguments.insert(0, bodies.shape(value, op.body))
+        if not op.transaction:
+            return render(op, await op.handler(call, *arguments), request.headers)
+        if op.method == "GET":
+            return await _read(call, op, arguments, request.headers)
+        answer = await _write(call, op, arguments, value)
+        if op.permission in _CHANGES_ACCESS:
+            services.authenticator.forget()
+        return answer
     except Refusal as refusal:
         return problem(refusal)
     except (DatabaseUnavailable, StatementTimeout, WriteConflict):
         return problem(Unavailable())
 
 
-async def _perform(services: Services, op: Operation, request: Incoming) -> Answer:
-    headers = request.headers
-    now = services.clock.now()
-    authorization = headers.get(b"authorization")
-    credentials = None if authorization is None else authorization.decode("latin-1")
-    caller = whole = None
-    if op.access is not Access.OPEN:
-        caller = await services.authenticator.authenticate(credentials, now=now, tenant=request.path.get("tenant"))
+def _admit(
+    services: Services, op: Operation, request: Incoming, whole: Caller | None, credentials: str | None, now: datetime
+) -> tuple[Call, list[Any]]:
+    """The call, once the caller may make it and its path, query and headers are in form; and the query, if any.
+
+    Raises: RouteNotFound, PermissionMissing, and what reading these raises.
+    """
+    caller = whole
+    if caller is not None:
         # Another organisation and no organisation look and cost the same: nothing is looked up.
         if op.access is Access.TENANT and not caller.is_of(request.path["tenant"]):
             raise RouteNotFound()
-        whole = caller
         if op.permission is not None:
             caller = caller.require(op.permission)
             if op.whole and caller.branches is not None:
@@ -103,16 +131,8 @@ async def _perform(services: Services, op: Operation, request: Incoming) -> Answ
                 )
     for text in request.path.values():
         bodies.check_text(text)
-    arguments: list[Any] = []
+    headers = request.headers
     query = read_query(op, request.query)
-    key = read_key(headers.get(b"idempotency-key")) if op.idempotent else None
-    version = read_version(headers.get(b"if-match")) if op.changes_version else None
-    value: object = None
-    if op.body is not None:
-        value = await read_body(services, op, request)
-        arguments.append(bodies.shape(value, op.body))
-    if query is not None:
-        arguments.append(query)
     call = Call(
         services=services,
         gate=caller,
@@ -120,20 +140,13 @@ async def _perform(services: Services, op: Operation, request: Incoming) -> Answ
         path=request.path,
         now=now,
         correlation_id=request.correlation_id,
-        key=key,
-        version=version,
+        key=read_key(headers.get(b"idempotency-key")) if op.idempotent else None,
+        version=read_version(headers.get(b"if-match")) if op.changes_version else None,
         address=request.address,
         whole=whole,
         authorization=credentials,
     )
-    if not op.transaction:
-        return render(op, await op.handler(call, *arguments), headers)
-    if op.method == "GET":
-        return await _read(call, op, arguments, headers)
-    answer = await _write(call, op, arguments, value)
-    if op.permission in _CHANGES_ACCESS:
-        services.authenticator.forget()
-    return answer
+    return call, [] if query is None else [query]
 
 
 async def _read(call: Call, op: Operation, arguments: list[Any], headers: Mapping[bytes, bytes]) -> Answer:
@@ -307,25 +320,28 @@ def _unquote(part: bytes) -> str:
     return text
 
 
-async def read_body(services: Services, op: Operation, request: Incoming) -> object:
-    """The JSON value of the body. An absent body stands for `{}`.
+def check_body(limits: Limits, op: Operation, headers: Mapping[bytes, bytes]) -> int:
+    """How many bytes a body may have, once it says it is of a type that is read here.
 
-    Raises: ContentTypeUnsupported, BodyTooLarge and what `bodies.decode` raises.
+    Raises: ContentTypeUnsupported.
     """
-    limits = services.limits
-    bytes_max = limits.bulk_bytes_max if op.bulk else limits.body_bytes_max
-    length = request.headers.get(b"content-length")
-    content_type = request.headers.get(b"content-type")
-    wanted = FORM_TYPE if op.form else JSON_TYPE
-    if content_type is not None or (length not in (None, b"0")):
-        bodies.check_content_type(content_type, wanted)
-    raw = await bodies.receive_body(request.receive, length, bytes_max)
-    if not raw and content_type is None:
-        return {}
-    bodies.check_content_type(content_type, wanted)
+    content_type = headers.get(b"content-type")
+    if content_type is not None or headers.get(b"content-length") not in (None, b"0"):
+        bodies.check_content_type(content_type, FORM_TYPE if op.form else JSON_TYPE)
+    return limits.bulk_bytes_max if op.bulk else limits.body_bytes_max
+
+
+def read_body(op: Operation, headers: Mapping[bytes, bytes], raw: bytes) -> object:
+    """The JSON value of a body. An absent body stands for `{}`.
+
+    Raises: ContentTypeUnsupported and what `bodies.decode` raises.
+    """
+    content_type = headers.get(b"content-type")
+    if content_type is None:
+        if not raw:
+            return {}
+        bodies.check_content_type(None, FORM_TYPE if op.form else JSON_TYPE)
     if op.form:
         assert op.body is not None
         return read_pairs(raw, op.body.__struct_encode_fields__)
-    if len(raw) > 64 * 1024:
-        return await asyncio.to_thread(bodies.decode, raw)  # Keep the loop free for others.
     return bodies.decode(raw)

@@ -1,19 +1,21 @@
 """The outermost layer, plain ASGI: correlation id, security headers, metrics, access log, and the last catch."""
 
+import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
 
 from omniroute.api.call import Services
 from omniroute.api.door import Incoming, perform
 from omniroute.api.hot import HotRoutes
 from omniroute.api.operations import Operation
-from omniroute.api.problems import Answer, internal_error
+from omniroute.api.problems import Answer, Headers, internal_error
+from omniroute.api.tally import Tally
 from omniroute.kit.ids import uuid7
 
 Scope = MutableMapping[str, Any]
@@ -24,11 +26,10 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 CORRELATION = "omniroute.correlation_id"
 HEADERS = "omniroute.headers"
 ROUTE = "omniroute.route"
+_STATUS = "omniroute.status"
 
 _UUID = re.compile(rb"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 SECURITY_HEADERS: list[tuple[bytes, bytes]] = [
     (b"x-content-type-options", b"nosniff"),
@@ -55,75 +56,60 @@ def correlation_id(headers: MutableMapping[bytes, bytes]) -> UUID:
 
 
 class Front:
-    """Wraps the framework; works hot operations itself."""
+    """Wraps the framework; works hot operations itself, without a turn of it.
+
+    `open_count` and `idle` tell a process that wants to leave whether somebody is still being answered.
+    """
 
     def __init__(self, framework: App, services: Services, hot: HotRoutes, *, access_log: bool) -> None:
         self.framework = framework
         self.services = services
         self.hot = hot
         self.access_log = access_log
-        registry = services.registry
-        labels = ("method", "route", "status")
-        self._requests = Counter("omniroute_http_requests", "Requests answered.", labels, registry=registry)
-        self._seconds = Histogram(
-            "omniroute_http_request_seconds",
-            "Time to answer.",
-            ("method", "route"),
-            registry=registry,
-            buckets=_BUCKETS,
-        )
-        self._open = Gauge("omniroute_http_requests_in_flight", "Requests being worked.", registry=registry)
-        self._children: dict[tuple[str, str, int], tuple[Any, Any]] = {}
+        self.open_count = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._tally = Tally()
+        services.registry.register(self._tally)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.framework(scope, receive, send)
-            return
+        self.open_count += 1
+        self.idle.clear()
+        try:
+            if scope["type"] == "http":
+                await self._answer(scope, receive, send)
+            else:
+                await self.framework(scope, receive, send)
+        finally:
+            self.open_count -= 1
+            if self.open_count == 0:
+                self.idle.set()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         headers: dict[bytes, bytes] = dict(scope["headers"])
         correlation = correlation_id(headers)
-        scope[HEADERS], scope[CORRELATION], scope[ROUTE] = headers, correlation, "other"
-        status = 0
-
-        async def send_dressed(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = dress(message["headers"], correlation)
-            await send(message)
-
-        self._open.inc()
+        scope[HEADERS], scope[CORRELATION], scope[ROUTE], scope[_STATUS] = headers, correlation, "other", 0
+        self._tally.in_flight += 1
         try:
-            await self._work(scope, receive, send_dressed, headers, correlation)
+            hot = self.hot.find(scope["method"], scope["path"])
+            if hot is None:
+                await self.framework(scope, receive, _dressing(scope, send))
+            else:
+                await send_answer(scope, send, await answer(self.services, hot[0], scope, receive, hot[1]))
         except Exception:
             # The last catch: a mistake of ours ends this request, not the process.
             log.exception("request failed", correlation_id=str(correlation), route=scope[ROUTE])
-            if status:
+            if scope[_STATUS]:
                 raise
-            await send_answer(send_dressed, internal_error())
+            await send_answer(scope, send, internal_error())
         finally:
-            self._open.dec()
-            self._record(scope, status, time.perf_counter() - started)
+            self._tally.in_flight -= 1
+            self._record(scope, time.perf_counter() - started)
 
-    async def _work(
-        self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes], correlation: UUID
-    ) -> None:
-        found = self.hot.find(scope["method"], scope["path"])
-        if found is None:
-            await self.framework(scope, receive, send)
-            return
-        op, path = found
-        await send_answer(send, await answer(self.services, op, scope, receive, path))
-
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        key = (method, scope[ROUTE], status)
-        children = self._children.get(key)
-        if children is None:
-            children = self._requests.labels(*key), self._seconds.labels(*key[:2])
-            self._children[key] = children
-        children[0].inc()
-        children[1].observe(seconds)
+    def _record(self, scope: Scope, seconds: float) -> None:
+        status: int = scope[_STATUS]
+        method = self._tally.record(scope["method"], scope[ROUTE], status, seconds)
         if self.access_log:
             log.info(
                 "request",
@@ -135,7 +121,9 @@ class Front:
             )
 
 
-async def answer(services: Services, op: Operation, scope: Scope, receive: Receive, path: dict[str, str]) -> Answer:
+def answer(
+    services: Services, op: Operation, scope: Scope, receive: Receive, path: dict[str, str]
+) -> Coroutine[Any, Any, Answer]:
     """Work an operation for an ASGI request."""
     scope[ROUTE] = op.path
     client = scope.get("client")
@@ -147,7 +135,7 @@ async def answer(services: Services, op: Operation, scope: Scope, receive: Recei
         correlation_id=scope[CORRELATION],
         address=services.proxies.client(client[0] if client else "", scope["headers"]),
     )
-    return await perform(services, op, incoming)
+    return perform(services, op, incoming)
 
 
 def dress(headers: Any, correlation: UUID) -> list[tuple[bytes, bytes]]:
@@ -158,9 +146,30 @@ def dress(headers: Any, correlation: UUID) -> list[tuple[bytes, bytes]]:
     return own
 
 
-async def send_answer(send: Send, reply: Answer) -> None:
-    """Put an answer on the wire."""
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in reply.headers]
+def _dressing(scope: Scope, send: Send) -> Send:
+    """Sends what the framework answers, dressed."""
+
+    async def send_dressed(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            scope[_STATUS] = message["status"]
+            message["headers"] = dress(message["headers"], scope[CORRELATION])
+        await send(message)
+
+    return send_dressed
+
+
+@lru_cache(maxsize=1_024)
+def _dressed(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Headers of a hot answer on the wire, all but those that differ each time. They are few, so they are kept."""
+    own = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+    names = [name for name, _ in own]
+    return own + [header for header in SECURITY_HEADERS if header[0] not in names]
+
+
+async def send_answer(scope: Scope, send: Send, reply: Answer) -> None:
+    """Put an answer on the wire, dressed."""
+    scope[_STATUS] = reply.status
+    headers = [*_dressed(reply.headers), (b"x-correlation-id", str(scope[CORRELATION]).encode())]
     if reply.status != 304:
         headers.append((b"content-length", str(len(reply.body)).encode()))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})

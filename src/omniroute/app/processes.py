@@ -58,26 +58,6 @@ def stop_on_signal() -> asyncio.Event:
     return stop
 
 
-class Open:
-    """Counts requests in flight, so that a stopping process knows when the last is answered."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-        self.count = 0
-        self.idle = asyncio.Event()
-        self.idle.set()
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.count += 1
-        self.idle.clear()
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            self.count -= 1
-            if self.count == 0:
-                self.idle.set()
-
-
 def _spare_the_collector() -> None:
     """What is loaded stays, and requests leave no cycles behind: looking for them cost a third of the time."""
     gc.collect()
@@ -91,7 +71,7 @@ async def listen(
     """Answer HTTP until told to stop, then until the last open request is answered (or the drain time is over)."""
     settings = house.settings
     port = settings.http_port or _free_port(settings.http_host)
-    app = Open(api.create_app(house.services(selection), access_log=settings.http_access_log))
+    app = api.create_app(house.services(selection), access_log=settings.http_access_log)
     _spare_the_collector()
     server = Server(
         app,
@@ -112,14 +92,14 @@ async def listen(
     if serving.done():
         await serving
         raise ConnectionError("the HTTP server ended by itself")
-    log.info("draining", requests_open=app.count)
+    log.info("draining", requests_open=app.open_count)
     server.stop()  # type: ignore[no-untyped-call]
     with suppress(TimeoutError):
         async with asyncio.timeout(settings.http_drain_s):
             await app.idle.wait()
             await serving
-    if app.count:
-        log.warning("drain time is over", requests_open=app.count)
+    if app.open_count:
+        log.warning("drain time is over", requests_open=app.open_count)
 
 
 async def serve(settings: Settings, *, started: Callable[[str], None], only: Collection[str] | None = None) -> None:
