@@ -263,6 +263,25 @@ async def test_a_token_that_ended_is_fetched_again(form: str) -> None:
         assert result.outcome is Outcome.SUCCEEDED
 
 
+@pytest.mark.parametrize("form", FORMS)
+async def test_no_secret_and_no_bvn_is_in_any_log_line(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async with line(form) as one:
+        for digits in ("234", "902", "905", "806"):
+            payout = await one.order(f"222200{digits}5")
+            await one.send(payout)
+            await one.ask(payout)
+        await one.rail.fetch_balances(one.context)
+        await one.report(date(2026, 3, 2))
+        hidden = [value for name, value in one.context.credentials.secret.items() if name != "private_key"]
+        hidden += one.context.credentials.secret.get("private_key", "").splitlines()[1:-1]
+        hidden += [holder("000013", f"222200{digits}5").bvn for digits in ("234", "902", "905", "806")]
+        if form == "rest":
+            hidden.append(await one.context.tokens.get("nip_rest", pytest.fail))
+    shown = capsys.readouterr()
+    assert "exchange" in shown.out
+    assert [secret for secret in hidden if secret in shown.out + shown.err] == []
+
+
 async def test_institutions_are_listed() -> None:
     async with line("rest") as one:
         listed = await one.rail.list_institutions(one.context)

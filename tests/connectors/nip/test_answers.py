@@ -121,8 +121,9 @@ def test_classes_say_what_to_do_next() -> None:
     assert not submit.find("07").code_class.retriable
     assert query.find("91").code_class.retriable
     assert query.find("25").code_class is CodeClass.NOT_FOUND
-    for rail in (SOAP, REST):
-        assert rail.codes() == CODES
+    assert SOAP.codes() == CODES
+    for phase, table in REST.codes().items():
+        assert (table.rail, table.entries) == ("nip_rest", CODES[phase].entries)
 
 
 @given(st.text(max_size=6).filter(lambda code: code not in CODES["submit"].entries))

@@ -167,6 +167,13 @@ def sample(name: str, **changes: str) -> str:
     return ElementTree.tostring(root, encoding="unicode")
 
 
+def documented(name: str) -> set[str]:
+    """The elements of an answer by the table of messages."""
+    entry: Any = json.loads(spec("nibss-nip/message-fields.json").read_text())["messages"][name]
+    fields = {field["name"] for field in entry["inherited_fields"] + entry["fields"]}
+    return fields - {"ResponseMessage"}  # Optional, and the sandbox has nothing to say in it.
+
+
 async def test_the_samples_of_the_specification_are_served() -> None:
     async with Wire() as wire:
         enquiry = sample("010-NESingleRequest", SessionID=ENQUIRY, DestinationInstitutionCode=BANK, AccountNumber=PAYEE)
@@ -183,6 +190,7 @@ async def test_the_samples_of_the_specification_are_served() -> None:
         )  # fmt: skip
         name, said = inside(await wire.soap("fundtransfersingleitem_dc", transfer))
         assert (name, said["Amount"], said["ResponseCode"]) == ("FTSingleCreditResponse", "1000.00", "00")
+        assert set(said) == documented(name)
 
         query = sample("016-TSQuerySingleRequest", SessionID=SESSION, SourceInstitutionCode="999001")
         name, said = inside(await wire.soap("txnstatusquerysingleitem", query))
@@ -197,6 +205,7 @@ async def test_the_samples_of_the_specification_are_served() -> None:
         )  # fmt: skip
         name, said = inside(await wire.soap("balanceenquiry", balance))
         assert (name, said["AvailableBalance"]) == ("BalanceEnquiryResponse", "9999999999000.00")
+        assert set(said) == documented(name)
         assert len(wire.world.debits("nip", SESSION)) == 1
 
 

@@ -10,6 +10,7 @@ GET  {endpoint}/nipservice/v1/nip/institutions
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -65,10 +66,14 @@ SECRETS = frozenset(
         "bankVerificationNumber",
         "beneficiaryBankVerificationNumber",
         "client_secret",
+        "mandateReferenceNumber",
         "originatorBankVerificationNumber",
         "targetBankVerificationNumber",
     }
 )
+
+
+_CODES = {phase: replace(table, rail="nip_rest") for phase, table in rules.CODES.items()}
 
 
 class NipRestConnector:
@@ -85,8 +90,8 @@ class NipRestConnector:
         return POLICY
 
     def codes(self) -> Mapping[str, CodeTable]:
-        """Tables for submit, query and enquiry."""
-        return rules.CODES
+        """Tables for submit, query and enquiry: those of the SOAP form."""
+        return _CODES
 
     def check(self, payout: Payout) -> None:
         """Raises: RailUnable."""
