@@ -30,7 +30,7 @@ few = settings(bounded, max_examples=12)
 async def test_law_05_a_batch_is_its_items_one_by_one(
     app_db: Database, owner_db: Database, history: list[list[Step] | Change]
 ) -> None:
-    """Also laws 1 (conservation), 2 (fold), 3 (versions), 4 (limits after every prefix), 8 (holds), 18 (events)."""
+    """Also laws 4 (limits after every prefix), 8 (holds) and 18 (events)."""
     played = await History.begin(app_db)
     await played.play(history)
     await check_invariants(owner_db, played.books.tenant_id)
