@@ -44,7 +44,7 @@ async def _walk(client: Client, limit: int) -> list[dict[str, Any]]:
     return stretches
 
 
-@pytest.mark.parametrize("limit", [1, 2, 6, 7, 200])
+@pytest.mark.parametrize("limit", [1, 2, 6, 7, 100])
 async def test_an_untouched_chain_is_intact_in_stretches_of_any_size(sealed: Client, limit: int) -> None:
     blocks = (await sealed.get("/audit/chain"))["head"]["number"]
     assert blocks >= 6
@@ -55,7 +55,7 @@ async def test_an_untouched_chain_is_intact_in_stretches_of_any_size(sealed: Cli
     assert sum(one["event_count"] for one in stretches) == len((await sealed.get("/events?limit=500"))["items"])
 
 
-@pytest.mark.parametrize("limit", [1, 4, 200])
+@pytest.mark.parametrize("limit", [1, 4, 100])
 async def test_the_first_changed_row_is_named(sealed: Client, intruder: Intruder, limit: int) -> None:
     victims = (await sealed.get("/events", params={"type": "branch.created", "limit": "500"}))["items"][3:5]
     ids = [victim["id"] for victim in victims]
@@ -102,5 +102,5 @@ async def test_what_is_refused(sealed: Client, b: Client) -> None:
     assert (await clerk.send("GET", "/audit/verification")).json()["code"] == "access.permission_missing"
     stranger = Client(b.http, sealed.tenant_id, sealed.slug, b.secret)
     assert (await stranger.send("GET", "/audit/verification")).status_code == 404
-    for wrong in ({"limit": "0"}, {"limit": "201"}, {"after": "-1"}, {"after": "x"}):
+    for wrong in ({"limit": "0"}, {"limit": "101"}, {"after": "-1"}, {"after": "x"}):
         assert (await sealed.send("GET", "/audit/verification", params=wrong)).status_code == 400

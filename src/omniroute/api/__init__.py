@@ -3,7 +3,9 @@
 front.py        correlation id, security headers, metrics, access log; hot operations go straight on
 application.py  operations become routes of the framework
 door.py         how every request is worked, and in which order it is refused
-operations.py   what an operation declares; openapi.py and documentation.py show it
+operations.py   what an operation declares
+openapi.py      operations as a document; documentation.py: the document as pages
+registry.py     the list of all operations, those pages included
 selection.py    a part of the door, for a process of its own
 proxies.py      the client's address behind trusted proxies
 problems.py     the only table from refusal to HTTP status
@@ -12,9 +14,10 @@ problems.py     the only table from refusal to HTTP status
 
 from omniroute.api.application import create_app
 from omniroute.api.call import Limits, Poster, Services
-from omniroute.api.openapi import error_codes, openapi_document
+from omniroute.api.openapi import error_codes
 from omniroute.api.proxies import Proxies, read_networks
-from omniroute.api.selection import EVERYTHING, Selection, UnknownModule, select
+from omniroute.api.registry import openapi_document, select
+from omniroute.api.selection import EVERYTHING, Selection, UnknownModule
 
 __all__ = [
     "EVERYTHING",

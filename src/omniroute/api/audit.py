@@ -19,7 +19,7 @@ class VerifyIn(In):
     """Which stretch of the chain: `limit` blocks behind block number `after`."""
 
     after: Annotated[int, Meta(ge=0, le=2**31 - 1, description="`next_after` of the stretch before.")] = 0
-    limit: Annotated[int, Meta(ge=1, le=200, description="How many blocks.")] = 50
+    limit: Annotated[int, Meta(ge=1, le=100, description="How many blocks, of up to 1,024 events.")] = 20
 
 
 class HeadOut(Out):

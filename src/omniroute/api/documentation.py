@@ -5,6 +5,8 @@ Works without the internet. The content security policy allows this host's own s
 
 import json
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -13,8 +15,8 @@ from typing import Any
 import msgspec
 
 from omniroute.api.call import Call
-from omniroute.api.openapi import error_codes, openapi_document
-from omniroute.api.operations import FORM_TYPE, Access, Reply, operation
+from omniroute.api.openapi import document_of, error_codes
+from omniroute.api.operations import FORM_TYPE, Access, Operation, Reply, found_in, operation
 from omniroute.api.selection import Selection
 
 HTML_TYPE = "text/html; charset=utf-8"
@@ -112,10 +114,8 @@ def _page(title: str, navigation: str, content: str) -> bytes:
     ).encode()
 
 
-@cache
-def docs_page(selection: Selection) -> bytes:
+def docs_page(document: dict[str, Any]) -> bytes:
     """The reference, one section an operation."""
-    document = openapi_document(selection)
     by_tag: dict[str, list[tuple[str, str, dict[str, Any]]]] = {tag["name"]: [] for tag in document["tags"]}
     for path, methods in document["paths"].items():
         for method, page in methods.items():
@@ -143,48 +143,51 @@ def errors_page() -> bytes:
 
 
 @cache
-def openapi_json(selection: Selection) -> bytes:
-    """The document as bytes."""
-    return msgspec.json.encode(openapi_document(selection))
-
-
-@cache
 def _asset(name: str) -> bytes:
     return (files("omniroute.api") / "assets" / name).read_bytes()
 
 
-@operation("GET", "/openapi.json", tag="Health", access=Access.OPEN, transaction=False, reply=dict[str, Any])
-async def get_openapi(call: Call) -> Reply:
-    """Show this API as an OpenAPI 3.1 document."""
-    return Reply(openapi_json(call.services.selection))
+class Documentation:
+    """The pages about operations, which are operations too: `operations` are all of them, these pages last."""
 
+    def __init__(self, others: Iterable[Operation]) -> None:
+        own = [replace(op, handler=op.handler.__get__(self)) for op in found_in(Documentation)]
+        self.operations = (*others, *own)
+        self._openapi_json = cache(lambda selection: msgspec.json.encode(self.document(selection)))
+        self._docs_page = cache(lambda selection: docs_page(self.document(selection)))
 
-@operation("GET", "/docs", tag="Health", access=Access.OPEN, transaction=False, reply=str, media_type="text/html")
-async def get_docs(call: Call) -> Reply:
-    """Show this documentation."""
-    return Reply(docs_page(call.services.selection), content_type=HTML_TYPE, headers=PAGE_HEADERS)
+    def document(self, selection: Selection) -> dict[str, Any]:
+        """The OpenAPI document of what is selected."""
+        return document_of([op for op in self.operations if selection.serves(op)])
 
+    @operation("GET", "/openapi.json", tag="Health", access=Access.OPEN, transaction=False, reply=dict[str, Any])
+    async def get_openapi(self, call: Call) -> Reply:
+        """Show this API as an OpenAPI 3.1 document."""
+        return Reply(self._openapi_json(call.services.selection))
 
-@operation(
-    "GET", "/docs/errors", tag="Health", access=Access.OPEN, transaction=False, reply=str, media_type="text/html"
-)
-async def get_docs_errors(call: Call) -> Reply:
-    """Show every error code and what it asks of you."""
-    return Reply(errors_page(), content_type=HTML_TYPE, headers=PAGE_HEADERS)
+    @operation("GET", "/docs", tag="Health", access=Access.OPEN, transaction=False, reply=str, media_type="text/html")
+    async def get_docs(self, call: Call) -> Reply:
+        """Show this documentation."""
+        return Reply(self._docs_page(call.services.selection), content_type=HTML_TYPE, headers=PAGE_HEADERS)
 
+    @operation(
+        "GET", "/docs/errors", tag="Health", access=Access.OPEN, transaction=False, reply=str, media_type="text/html"
+    )
+    async def get_docs_errors(self, call: Call) -> Reply:
+        """Show every error code and what it asks of you."""
+        return Reply(errors_page(), content_type=HTML_TYPE, headers=PAGE_HEADERS)
 
-@operation(
-    "GET", "/docs/style.css", tag="Health", access=Access.OPEN, transaction=False, reply=str, media_type="text/css"
-)
-async def get_docs_style(call: Call) -> Reply:
-    """The style of the documentation."""
-    return Reply(_asset("style.css"), content_type="text/css; charset=utf-8")
+    @operation(
+        "GET", "/docs/style.css", tag="Health", access=Access.OPEN, transaction=False, reply=str, media_type="text/css"
+    )
+    async def get_docs_style(self, call: Call) -> Reply:
+        """The style of the documentation."""
+        return Reply(_asset("style.css"), content_type="text/css; charset=utf-8")
 
-
-@operation(
-    "GET", "/docs/search.js", tag="Health", access=Access.OPEN, transaction=False, reply=str,
-    media_type="text/javascript",
-)  # fmt: skip
-async def get_docs_search(call: Call) -> Reply:
-    """The search of the documentation."""
-    return Reply(_asset("search.js"), content_type="text/javascript; charset=utf-8")
+    @operation(
+        "GET", "/docs/search.js", tag="Health", access=Access.OPEN, transaction=False, reply=str,
+        media_type="text/javascript",
+    )  # fmt: skip
+    async def get_docs_search(self, call: Call) -> Reply:
+        """The search of the documentation."""
+        return Reply(_asset("search.js"), content_type="text/javascript; charset=utf-8")

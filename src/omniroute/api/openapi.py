@@ -6,17 +6,16 @@ a key 409 and 422, one that changes a version 412 and 428, and each refusal adds
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from omniroute import __version__
-from omniroute.api import errors, registry
+from omniroute.api import errors
 from omniroute.api.call import PREFIXES
 from omniroute.api.operations import CSV_TYPE, FORM_TYPE, JSON_TYPE, Access, Operation
 from omniroute.api.problems import INTERNAL, METHOD_NOT_ALLOWED, PROBLEM_TYPE, STATUS, problem
-from omniroute.api.selection import EVERYTHING, Selection
 from omniroute.infra.idempotency import KeyInFlight, KeyReused
 from omniroute.kit.currency import UnknownCurrency
 from omniroute.kit.ids import MalformedId
@@ -75,9 +74,8 @@ RFC 9457 problems; `code` is stable for ever. Objects that name a member twice a
 """
 
 
-def openapi_document(selection: Selection = EVERYTHING) -> dict[str, Any]:
-    """The document of what is selected, as plain values; equal for equal code."""
-    operations = [op for op in registry.operations() if selection.serves(op)]
+def document_of(operations: Sequence[Operation]) -> dict[str, Any]:
+    """The document of these operations, as plain values; equal for equal code."""
     tags = {op.tag for op in operations}
     kinds = _struct_kinds(operations)
     schemas, components = msgspec.json.schema_components(kinds, ref_template=REF)

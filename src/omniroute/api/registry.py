@@ -1,6 +1,7 @@
 """The list of all operations, in the order in which the documentation shows them."""
 
 from functools import cache
+from typing import Any
 
 from omniroute.api import (
     audit,
@@ -24,14 +25,15 @@ from omniroute.api import (
     roles,
     sessions,
 )
+from omniroute.api.documentation import Documentation
+from omniroute.api.openapi import document_of
 from omniroute.api.operations import Operation, found_in
+from omniroute.api.selection import EVERYTHING, Selection, choose
 
 
 @cache
 def operations() -> tuple[Operation, ...]:
     """Every operation of the door."""
-    from omniroute.api import documentation  # It shows this list, so it cannot be asked for while the list is made.
-
     found = found_in(
         platform,
         organisations,
@@ -53,8 +55,21 @@ def operations() -> tuple[Operation, ...]:
         events,
         audit,
         health,
-        documentation,
     )
-    names = [op.name for op in found]
+    everything = Documentation(found).operations
+    names = [op.name for op in everything]
     assert len(set(names)) == len(names), "two operations share a name"
-    return tuple(found)
+    return everything
+
+
+def openapi_document(selection: Selection = EVERYTHING) -> dict[str, Any]:
+    """The OpenAPI document of the door, or of a part of it."""
+    return document_of([op for op in operations() if selection.serves(op)])
+
+
+def select(*names: str) -> Selection:
+    """A part of the door, by names of modules and families.
+
+    Raises: UnknownModule.
+    """
+    return choose(names, operations())

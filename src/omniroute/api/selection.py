@@ -60,15 +60,13 @@ class Selection:
 EVERYTHING = Selection()
 
 
-def select(*names: str) -> Selection:
-    """A part of the door, by names of modules and families.
+def choose(names: Iterable[str], operations: Iterable[Operation]) -> Selection:
+    """These modules and families of the operations.
 
     Raises: UnknownModule.
     """
-    from omniroute.api import registry  # The modules it lists know of selections.
-
     wanted = frozenset(names)
-    known = modules_of(registry.operations())
+    known = modules_of(operations)
     unknown = sorted(wanted.difference(known))
     if unknown or not wanted:
         named = ", ".join(unknown) or "nothing"
