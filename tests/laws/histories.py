@@ -1,6 +1,6 @@
 """Random histories of a ledger, small enough to shrink: what was asked, in which batches, and what happened between."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -69,6 +69,7 @@ steps = st.builds(
     expires=st.none() | st.integers(0, 4),
     condition=st.none() | st.none() | st.none() | st.tuples(codes, st.none() | amounts, st.none() | st.integers(0, 5)),
 )
+plain_steps = steps.map(lambda step: replace(step, kind="h" if step.kind in "hcv" else "p", linked=False))
 changes = st.builds(
     Change,
     code=st.sampled_from(("ada", "ben", "eve", "open", "fees")),

@@ -92,7 +92,7 @@ class Oracle:
     def __init__(self, accounts: dict[UUID, Account]) -> None:
         self.accounts = accounts
         self.sources: dict[UUID, Booked] = {}
-        self.keys: dict[str, tuple[UUID, Answer]] = {}
+        self.keys: dict[str, tuple[bytes, Answer]] = {}
         self.references: set[str] = set()
 
     def register(self, transaction_id: UUID, booked: Booked) -> None:

@@ -12,7 +12,7 @@ from omniroute.infra.postgres import Database
 from omniroute.kit.ids import uuid7
 from omniroute.kit.money import MINOR_MAX, Money, json_amount, parse_amount
 from omniroute.ledger import Posted, Side
-from tests.laws.histories import Change, History, Step, batches, histories
+from tests.laws.histories import CODES, Change, History, Step, batches, histories, plain_steps
 from tests.laws.invariants import check_invariants
 from tests.ledger.makers import NOW, codes, make_ledger, ngn, only, state
 
@@ -34,6 +34,53 @@ async def test_law_05_a_batch_is_its_items_one_by_one(
     played = await History.begin(app_db)
     await played.play(history)
     await check_invariants(owner_db, played.books.tenant_id)
+
+
+_ENTRIES = b"""
+SELECT a.code, e.version, e.leg, e.side::text, e.layer::text, e.amount_minor, e.currency, e.balance_after,
+       e.pending_debit_after, e.pending_credit_after
+  FROM ledger_entry e JOIN ledger_account a USING (tenant_id, account_id)
+ WHERE e.tenant_id = %s ORDER BY 1, 2, 6, 3, 4, 5"""
+
+
+@bounded
+@given(steps=st.lists(plain_steps, min_size=1, max_size=12), data=st.data())
+async def test_law_05_what_a_call_does_not_ask_it_need_not_ask(
+    app_db: Database, owner_db: Database, steps: list[Step], data: st.DataObject
+) -> None:
+    """A call asks once whether all accounts are open, anything is held, an amount is near the end of the range. The
+    same items, alone in one call, one by one, and with refused items that make it ask everything: the same books."""
+    at = data.draw(st.integers(0, len(steps)))
+    books = []
+    for awkward in (None, "one by one", "beside others"):
+        history = await History.begin(app_db)
+        made = history.books
+        commands = [history.command(step, 0) for step in steps]
+        if awkward is None:
+            outcomes = await made.post(*commands, at=NOW)
+        elif awkward == "one by one":
+            outcomes = [outcome for command in commands for outcome in await made.post(command, at=NOW)]
+        else:
+            others = [
+                ledger.void_hold(uuid7()),
+                ledger.post_transaction(made.legs("cash", "nobody", ngn(1))),
+                ledger.post_transaction(made.legs("ada", "cash.kes", ngn(2**63 - 1)), linked=1),
+                made.transfer("cash", "open", ngn(2**62), linked=2),
+                ledger.reverse_transaction(uuid7(), linked=2),
+            ]
+            outcomes = await made.post(*commands[:at], *others, *commands[at:], at=NOW)
+            assert "booked" not in codes(outcomes[at : at + len(others)])
+            del outcomes[at : at + len(others)]
+        async with owner_db.tx(made.tenant_id) as tx:
+            rows = await (await tx.connection.execute(_ENTRIES, [made.tenant_id])).fetchall()
+        await check_invariants(owner_db, made.tenant_id)
+        balances = await made.balances(*CODES)
+        counters = {
+            code: (b.posted_debit, b.posted_credit, b.pending_debit, b.pending_credit, b.version)
+            for code, b in balances.items()
+        }
+        books.append((codes(outcomes), [tuple(row) for row in rows], counters))
+    assert books[0] == books[1] == books[2]
 
 
 @few
