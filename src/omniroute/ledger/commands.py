@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 import msgspec
@@ -226,42 +226,55 @@ def _check_part(amount_minor: int | None, legs: Sequence[Leg]) -> None:
         raise AmountNotPositive(amount_minor=amount_minor)
 
 
+class Booking(TypedDict, total=False):
+    """How a part of a hold or transaction is booked; what is left out is not asked for."""
+
+    value_on: date | None
+    reference: str | None
+    metadata: Mapping[str, Any] | None
+    late: bool
+    key: str | None
+    may_soft: bool
+    linked: int
+    meta: Meta | None
+
+
+def _part_of(
+    kind: TxnKind, source_id: UUID, amount_minor: int | None, legs: Sequence[Leg], booking: Booking, *, final: bool
+) -> Command:
+    _check_part(amount_minor, legs)
+    key, reference = booking.get("key"), booking.get("reference")
+    check_texts(key, reference)
+    return Command(
+        kind,
+        booking.get("value_on"),
+        tuple(legs),
+        source_id=source_id,
+        amount_minor=amount_minor,
+        final=final,
+        reference=reference,
+        metadata_json=_metadata(booking.get("metadata")),
+        late=booking.get("late", False),
+        key=key,
+        may_soft=booking.get("may_soft", False),
+        linked=booking.get("linked", 0),
+        meta=booking.get("meta") or NO_META,
+    )
+
+
 def capture_hold(
     hold_id: UUID,
     *,
-    value_on: date | None = None,
     amount_minor: int | None = None,
     legs: Sequence[Leg] = (),
     final: bool = False,
-    reference: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    late: bool = False,
-    key: str | None = None,
-    may_soft: bool = False,
-    linked: int = 0,
-    meta: Meta | None = None,
+    **booking: Unpack[Booking],
 ) -> Command:
     """Post what is left of a hold, or a part of it (an amount for two legs, else legs). `final` releases the rest.
 
     Raises: LegsMissing, AmountNotPositive, Unbalanced, MalformedKey, MalformedReference, MetadataTooLarge.
     """
-    _check_part(amount_minor, legs)
-    check_texts(key, reference)
-    return Command(
-        TxnKind.CAPTURE,
-        value_on,
-        tuple(legs),
-        source_id=hold_id,
-        amount_minor=amount_minor,
-        final=final,
-        reference=reference,
-        metadata_json=_metadata(metadata),
-        late=late,
-        key=key,
-        may_soft=may_soft,
-        linked=linked,
-        meta=meta or NO_META,
-    )
+    return _part_of(TxnKind.CAPTURE, hold_id, amount_minor, legs, booking, final=final)
 
 
 def void_hold(
@@ -288,34 +301,12 @@ def void_hold(
 def reverse_transaction(
     transaction_id: UUID,
     *,
-    value_on: date | None = None,
     amount_minor: int | None = None,
     legs: Sequence[Leg] = (),
-    reference: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    late: bool = False,
-    key: str | None = None,
-    may_soft: bool = False,
-    linked: int = 0,
-    meta: Meta | None = None,
+    **booking: Unpack[Booking],
 ) -> Command:
     """Book the opposite of what is left of a transaction, or of a part. Legs are written as in the original.
 
     Raises: LegsMissing, AmountNotPositive, Unbalanced, MalformedKey, MalformedReference, MetadataTooLarge.
     """
-    _check_part(amount_minor, legs)
-    check_texts(key, reference)
-    return Command(
-        TxnKind.REVERSE,
-        value_on,
-        tuple(legs),
-        source_id=transaction_id,
-        amount_minor=amount_minor,
-        reference=reference,
-        metadata_json=_metadata(metadata),
-        late=late,
-        key=key,
-        may_soft=may_soft,
-        linked=linked,
-        meta=meta or NO_META,
-    )
+    return _part_of(TxnKind.REVERSE, transaction_id, amount_minor, legs, booking, final=False)
