@@ -96,6 +96,9 @@ def test_a_password_never_shows() -> None:
     assert settings.shown()["database_url"] == "postgresql://db.example/omniroute"
     wrong = problems({"OMNIROUTE_DATABASE_URL": "mysql://owner:open-sesame@db.example/omniroute"})
     assert "open-sesame" not in str(wrong)
+    settings = load_settings({"OMNIROUTE_SECRETS_PKCS11_PIN": "482913"})
+    assert "482913" not in f"{settings!r} {settings.shown()}"
+    assert settings.shown()["secrets_pkcs11_pin"] == "[set]"
 
 
 def test_every_setting_is_documented() -> None:

@@ -137,6 +137,20 @@ class Settings:
     allow_loopback_oidc: bool = setting(
         False, "Fetch keys of outside identity providers from this machine too, over http. For development only."
     )
+    secrets_provider: Literal["file", "pkcs11"] = setting(
+        "file", "Where the master keys of stored credentials are kept: in a folder, or in a hardware security module."
+    )
+    secrets_dir: str = setting(
+        "", "Folder of the master keys; empty: `keys` in `data_dir`. Keep its copies apart from those of the database."
+    )
+    secrets_pkcs11_module: str = setting("", "PKCS#11 library of the security module, as a path.")
+    secrets_pkcs11_token: str = setting("", "Label of its token; empty takes `secrets_pkcs11_slot`.")
+    secrets_pkcs11_slot: int = setting(
+        -1, "Slot of its token, where it is not named by label.", check=between(-1, 1 << 62)
+    )
+    secrets_pkcs11_label: str = setting("omniroute", "Keys are named by this label and a number.")
+    secrets_pkcs11_pin_file: str = setting("", "File that holds the PIN of the token.")
+    secrets_pkcs11_pin: str = setting("", "PIN of the token, where it is not in a file.", secret=True)
     event_retention_days: int = setting(
         0,
         "Sealed events older than this are removed, those of the ledger never; 0 keeps everything.",
@@ -166,6 +180,11 @@ class Settings:
     def data_folder(self) -> Path:
         """Where data is kept."""
         return Path(self.data_dir).expanduser().absolute() if self.data_dir else default_folder().parent
+
+    @property
+    def secrets_folder(self) -> Path:
+        """Where master keys are kept, if in files."""
+        return Path(self.secrets_dir).expanduser().absolute() if self.secrets_dir else self.data_folder / "keys"
 
     def shown(self) -> dict[str, str | int | bool]:
         """Every value as it may be shown: secrets keep only host and database."""
@@ -304,7 +323,7 @@ def _nearest(name: str, known: Mapping[str, object]) -> str:
 def _shown(spec: Spec, value: str | int | bool) -> str | int | bool:
     if not spec.secret or not value:
         return value
-    return without_password(str(value))
+    return without_password(str(value)) if "://" in str(value) else "[set]"
 
 
 def without_password(url: str) -> str:
