@@ -1,0 +1,338 @@
+-- name: find_by_references
+-- Payments by what their organisation calls them.
+SELECT * FROM payment WHERE tenant_id = %(tenant)s AND reference = ANY (%(references)s)
+
+-- name: find_payment
+-- One payment.
+SELECT * FROM payment WHERE tenant_id = %(tenant)s AND payment_id = %(payment)s
+
+-- name: open_limit_uses
+-- Counters of limits that nobody has used in their period yet.
+INSERT INTO payment_limit_use (tenant_id, limit_id, bucket, used_minor, used_count)
+SELECT %(tenant)s, u.limit_id, u.bucket, 0, 0
+  FROM unnest(%(limits)s::uuid[], %(buckets)s::date[]) AS u (limit_id, bucket)
+ ORDER BY u.limit_id, u.bucket
+ON CONFLICT DO NOTHING
+
+-- name: lock_limit_uses
+-- What limits have let through, held until the transaction ends; always locked in the same order.
+SELECT limit_id, bucket, used_minor, used_count
+  FROM payment_limit_use
+ WHERE tenant_id = %(tenant)s
+   AND (limit_id, bucket) IN (SELECT * FROM unnest(%(limits)s::uuid[], %(buckets)s::date[]))
+ ORDER BY limit_id, bucket
+   FOR UPDATE
+
+-- name: set_limit_uses
+-- What limits have let through now.
+UPDATE payment_limit_use u
+   SET used_minor = n.used_minor, used_count = n.used_count, allowed_minor = n.allowed_minor,
+       allowed_count = n.allowed_count
+  FROM unnest(%(limits)s::uuid[], %(buckets)s::date[], %(used_minor)s::bigint[], %(used_count)s::integer[],
+              %(allowed_minor)s::bigint[], %(allowed_count)s::integer[])
+       AS n (limit_id, bucket, used_minor, used_count, allowed_minor, allowed_count)
+ WHERE u.tenant_id = %(tenant)s AND u.limit_id = n.limit_id AND u.bucket = n.bucket
+
+-- name: release_limit_uses
+-- Payments that were not made give back what they took from limits.
+WITH given AS (
+    SELECT (l ->> 'limit_id')::uuid AS limit_id, (l ->> 'bucket')::date AS bucket, sum(p.amount_minor) AS amount_minor,
+           count(*) AS payments
+      FROM payment p CROSS JOIN LATERAL jsonb_array_elements(p.limits) AS l
+     WHERE p.tenant_id = %(tenant)s AND p.payment_id = ANY (%(payments)s)
+     GROUP BY 1, 2
+), locked AS (
+    SELECT u.limit_id, u.bucket FROM payment_limit_use u JOIN given USING (limit_id, bucket)
+     WHERE u.tenant_id = %(tenant)s ORDER BY u.limit_id, u.bucket FOR UPDATE OF u
+)
+UPDATE payment_limit_use u
+   SET used_minor = greatest(u.used_minor - given.amount_minor, 0), used_count = greatest(u.used_count - given.payments, 0)
+  FROM given JOIN locked USING (limit_id, bucket)
+ WHERE u.tenant_id = %(tenant)s AND u.limit_id = given.limit_id AND u.bucket = given.bucket
+
+-- name: insert_payments
+-- New payments; those that are complete at once are internal transfers.
+INSERT INTO payment (tenant_id, payment_id, reference, type, state, amount_minor, currency, fee_minor, branch_id,
+                     source_account_id, source_code, payee, narration, metadata, body_hash, rail, route,
+                     connection_ids, limits, hold_id, fee_hold_id, transaction_id, approvals_needed, batch_id,
+                     line_number, schedule_id, send_after, expires_at, initiated_by, created_at, updated_at,
+                     completed_at)
+SELECT %(tenant)s, n.payment_id, n.reference, n.type, n.state, n.amount_minor, n.currency, n.fee_minor, n.branch_id,
+       n.source_account_id, n.source_code, n.payee, n.narration, n.metadata, n.body_hash, n.rail, n.route,
+       ARRAY(SELECT jsonb_array_elements_text(n.route -> 'connections')::uuid), n.limits, n.hold_id, n.fee_hold_id,
+       n.transaction_id, n.approvals_needed, n.batch_id, n.line_number, n.schedule_id, n.send_after, n.expires_at,
+       n.initiated_by, %(now)s, %(now)s, n.completed_at
+  FROM unnest(%(payment_id)s::uuid[], %(reference)s::text[], %(type)s::text[], %(state)s::text[],
+              %(amount_minor)s::bigint[], %(currency)s::text[], %(fee_minor)s::bigint[], %(branch_id)s::uuid[],
+              %(source_account_id)s::uuid[], %(source_code)s::text[], %(payee)s::jsonb[], %(narration)s::text[],
+              %(metadata)s::jsonb[], %(body_hash)s::uuid[], %(rail)s::text[], %(route)s::jsonb[],
+              %(limits)s::jsonb[], %(hold_id)s::uuid[], %(fee_hold_id)s::uuid[], %(transaction_id)s::uuid[],
+              %(approvals_needed)s::integer[], %(batch_id)s::uuid[], %(line_number)s::integer[],
+              %(schedule_id)s::uuid[], %(send_after)s::timestamptz[], %(expires_at)s::timestamptz[],
+              %(initiated_by)s::text[], %(completed_at)s::timestamptz[])
+       AS n (payment_id, reference, type, state, amount_minor, currency, fee_minor, branch_id, source_account_id,
+             source_code, payee, narration, metadata, body_hash, rail, route, limits, hold_id, fee_hold_id,
+             transaction_id, approvals_needed, batch_id, line_number, schedule_id, send_after, expires_at,
+             initiated_by, completed_at)
+
+-- name: insert_steps
+-- Lines of timelines.
+INSERT INTO payment_step (tenant_id, payment_id, step_id, attempt_id, at, state, source, reason, actor, evidence)
+SELECT %(tenant)s, n.payment_id, n.step_id, n.attempt_id, %(now)s, n.state, n.source, n.reason, n.actor, n.evidence
+  FROM unnest(%(payment_id)s::uuid[], %(step_id)s::uuid[], %(attempt_id)s::uuid[], %(state)s::text[],
+              %(source)s::text[], %(reason)s::text[], %(actor)s::text[], %(evidence)s::jsonb[])
+       AS n (payment_id, step_id, attempt_id, state, source, reason, actor, evidence)
+
+-- name: lock_payments
+-- Payments, held until the transaction ends; always locked in the same order.
+SELECT * FROM payment
+ WHERE tenant_id = %(tenant)s AND payment_id = ANY (%(payments)s)
+ ORDER BY payment_id
+   FOR UPDATE
+
+-- name: lock_due_payments
+-- Those of the given payments that are still to be sent and that nobody else has taken up.
+SELECT * FROM payment
+ WHERE tenant_id = %(tenant)s AND payment_id = ANY (%(payments)s) AND state IN ('approved', 'scheduled')
+   AND send_after <= %(now)s
+ ORDER BY payment_id
+   FOR UPDATE SKIP LOCKED
+
+-- name: due_payments
+-- What is to be sent, over all organisations, the oldest first.
+SELECT tenant_id, payment_id, connection_ids[candidate + 1] AS connection_id FROM payment
+ WHERE state IN ('approved', 'scheduled') AND send_after <= %(now)s
+ ORDER BY send_after
+ LIMIT %(limit)s
+
+-- name: postpone_payments
+-- Their connection cannot be used now: look again later.
+UPDATE payment SET send_after = %(later)s
+ WHERE tenant_id = %(tenant)s AND payment_id = ANY (%(payments)s) AND state IN ('approved', 'scheduled')
+   AND send_after <= %(now)s
+
+-- name: payments_by_id
+-- Payments as they stand.
+SELECT * FROM payment WHERE tenant_id = %(tenant)s AND payment_id = ANY (%(payments)s)
+
+-- name: find_routes
+-- Which rail and float each of these connections has, and how far its statement has been read.
+SELECT connection_id, rail, float_account_id, statement_until FROM bank_connection
+ WHERE tenant_id = %(tenant)s AND connection_id = ANY (%(connections)s)
+
+-- name: insert_provider_event
+-- What a rail called us with; a repeat only counts.
+INSERT INTO provider_event (tenant_id, event_id, connection_id, content_hash, purpose, ref, authentic, headers, body,
+                            received_at, process_after)
+VALUES (%(tenant)s, %(event)s, %(connection)s, %(hash)s, %(purpose)s, %(ref)s, %(authentic)s, %(headers)s, %(body)s,
+        %(now)s, %(now)s)
+ON CONFLICT (tenant_id, connection_id, content_hash) DO UPDATE SET repeats = provider_event.repeats + 1
+RETURNING event_id, repeats
+
+-- name: provider_events_to_do
+-- Calls of rails that nobody has looked at yet, over all organisations.
+SELECT tenant_id, event_id FROM provider_event
+ WHERE state = 'received' AND process_after <= %(now)s
+ ORDER BY process_after
+ LIMIT %(limit)s
+
+-- name: take_provider_events
+-- Those that are still to do; nobody else takes them until the transaction ends.
+SELECT * FROM provider_event
+ WHERE tenant_id = %(tenant)s AND event_id = ANY (%(events)s) AND state = 'received'
+ ORDER BY received_at, event_id
+   FOR UPDATE SKIP LOCKED
+
+-- name: set_provider_event
+-- What became of a call.
+UPDATE provider_event
+   SET state = %(state)s, outcome = %(outcome)s, tries = tries + 1, process_after = %(after)s
+ WHERE tenant_id = %(tenant)s AND event_id = %(event)s
+
+-- name: replay_provider_event
+-- Look at a call once more, as if it had just come in.
+UPDATE provider_event SET state = 'received', process_after = %(now)s
+ WHERE tenant_id = %(tenant)s AND event_id = %(event)s
+RETURNING event_id
+
+-- name: expired_payments
+-- Payments whose time to be approved is over, over all organisations.
+SELECT tenant_id, payment_id FROM payment
+ WHERE state = 'awaiting_approval' AND expires_at <= %(now)s
+ ORDER BY expires_at
+ LIMIT %(limit)s
+
+-- name: next_due
+-- When the next payment is to be sent, asked about, or expires; for clocks that are set by hand.
+SELECT least(
+    (SELECT min(send_after) FROM payment WHERE state IN ('approved', 'scheduled')),
+    (SELECT min(expires_at) FROM payment WHERE state = 'awaiting_approval'),
+    (SELECT min(next_query_at) FROM payment_attempt WHERE state IN ('pending', 'unknown')),
+    (SELECT min(lease_until) FROM payment_attempt WHERE state IN ('created', 'sending')),
+    (SELECT min(process_after) FROM provider_event WHERE state = 'received')) AS next_due
+
+-- name: update_payments
+-- Where payments stand now.
+UPDATE payment p
+   SET state = n.state, reason = n.reason, rail = n.rail, candidate = n.candidate, hold_id = n.hold_id,
+       fee_hold_id = n.fee_hold_id, transaction_id = n.transaction_id, fee_transaction_id = n.fee_transaction_id,
+       approvals_given = n.approvals_given, attempt_count = n.attempt_count, send_after = n.send_after,
+       completed_at = n.completed_at, updated_at = %(now)s, version = p.version + 1
+  FROM unnest(%(payment_id)s::uuid[], %(state)s::text[], %(reason)s::text[], %(rail)s::text[], %(candidate)s::integer[],
+              %(hold_id)s::uuid[], %(fee_hold_id)s::uuid[], %(transaction_id)s::uuid[], %(fee_transaction_id)s::uuid[],
+              %(approvals_given)s::integer[], %(attempt_count)s::integer[], %(send_after)s::timestamptz[],
+              %(completed_at)s::timestamptz[])
+       AS n (payment_id, state, reason, rail, candidate, hold_id, fee_hold_id, transaction_id, fee_transaction_id,
+             approvals_given, attempt_count, send_after, completed_at)
+ WHERE p.tenant_id = %(tenant)s AND p.payment_id = n.payment_id
+
+-- name: insert_attempts
+-- New attempts, named and committed before anything leaves.
+INSERT INTO payment_attempt (tenant_id, attempt_id, payment_id, number, rail, connection_id, our_ref, state, claimed_by,
+                             lease_until, sent_at, created_at, updated_at)
+SELECT %(tenant)s, n.attempt_id, n.payment_id, n.number, n.rail, n.connection_id, n.our_ref, n.state, %(claimed_by)s,
+       n.lease_until, n.sent_at, %(now)s, %(now)s
+  FROM unnest(%(attempt_id)s::uuid[], %(payment_id)s::uuid[], %(number)s::integer[], %(rail)s::text[],
+              %(connection_id)s::uuid[], %(our_ref)s::text[], %(state)s::text[], %(lease_until)s::timestamptz[],
+              %(sent_at)s::timestamptz[])
+       AS n (attempt_id, payment_id, number, rail, connection_id, our_ref, state, lease_until, sent_at)
+
+-- name: mark_sending
+-- The last word before bytes leave: only attempts that are still ours and in time.
+UPDATE payment_attempt a
+   SET state = 'sending', sent_at = %(now)s, lease_until = n.lease_until, holder = n.holder, updated_at = %(now)s
+  FROM unnest(%(attempt_id)s::uuid[], %(holder)s::jsonb[], %(lease_until)s::timestamptz[])
+       AS n (attempt_id, holder, lease_until)
+ WHERE a.tenant_id = %(tenant)s AND a.attempt_id = n.attempt_id AND a.state = 'created'
+   AND a.claimed_by = %(claimed_by)s AND a.lease_until > %(now)s
+RETURNING a.attempt_id
+
+-- name: lock_attempts_with_payments
+-- Attempts and their payments, held until the transaction ends; payments are always locked in the same order.
+SELECT a.*
+  FROM payment_attempt a
+ WHERE a.tenant_id = %(tenant)s AND a.attempt_id = ANY (%(attempts)s)
+ ORDER BY a.payment_id, a.number
+   FOR UPDATE
+
+-- name: payments_of_attempts
+-- Which payments these attempts belong to.
+SELECT DISTINCT payment_id FROM payment_attempt
+ WHERE tenant_id = %(tenant)s AND attempt_id = ANY (%(attempts)s)
+
+-- name: siblings
+-- Every attempt of these payments, briefly.
+SELECT payment_id, attempt_id, number, state, connection_id
+  FROM payment_attempt
+ WHERE tenant_id = %(tenant)s AND payment_id = ANY (%(payments)s)
+ ORDER BY payment_id, number
+
+-- name: update_attempts
+-- Where attempts stand now.
+UPDATE payment_attempt a
+   SET state = n.state, provider_ref = n.provider_ref, code = n.code, code_class = n.code_class, message = n.message,
+       receipt = n.receipt, rail_fee_minor = n.rail_fee_minor, evidence = n.evidence,
+       sent_at = n.sent_at, next_query_at = n.next_query_at,
+       query_count = n.query_count, not_found_count = n.not_found_count, updated_at = %(now)s
+  FROM unnest(%(attempt_id)s::uuid[], %(state)s::text[], %(provider_ref)s::text[], %(code)s::text[],
+              %(code_class)s::text[], %(message)s::text[], %(receipt)s::text[], %(rail_fee_minor)s::bigint[],
+              %(evidence)s::jsonb[], %(sent_at)s::timestamptz[], %(next_query_at)s::timestamptz[],
+              %(query_count)s::integer[], %(not_found_count)s::integer[])
+       AS n (attempt_id, state, provider_ref, code, code_class, message, receipt, rail_fee_minor, evidence, sent_at,
+             next_query_at, query_count, not_found_count)
+ WHERE a.tenant_id = %(tenant)s AND a.attempt_id = n.attempt_id
+
+-- name: lost_attempts
+-- Attempts whose taker did not come back in time, over all organisations.
+SELECT tenant_id, attempt_id, connection_id, state FROM payment_attempt
+ WHERE state IN ('created', 'sending') AND lease_until <= %(now)s
+ ORDER BY lease_until
+ LIMIT %(limit)s
+
+-- name: attempts_to_ask
+-- Attempts about which the rail is to be asked, over all organisations, the longest waiting first.
+SELECT tenant_id, attempt_id, connection_id FROM payment_attempt
+ WHERE state IN ('pending', 'unknown') AND next_query_at <= %(now)s
+ ORDER BY next_query_at
+ LIMIT %(limit)s
+
+-- name: take_to_ask
+-- Those of the given attempts that are still to be asked about; nobody else asks until the lease is over.
+UPDATE payment_attempt a
+   SET next_query_at = %(lease_until)s
+ WHERE (a.tenant_id, a.attempt_id) IN (
+       SELECT t.tenant_id, t.attempt_id FROM payment_attempt t
+        WHERE t.tenant_id = %(tenant)s AND t.attempt_id = ANY (%(attempts)s) AND t.state IN ('pending', 'unknown')
+          AND t.next_query_at <= %(now)s
+          FOR UPDATE SKIP LOCKED)
+RETURNING a.*
+
+-- name: ask_now
+-- Ask about these attempts at the next occasion: something hints that there is news.
+UPDATE payment_attempt
+   SET next_query_at = least(next_query_at, %(now)s)
+ WHERE tenant_id = %(tenant)s AND attempt_id = ANY (%(attempts)s) AND state IN ('pending', 'unknown')
+
+-- name: find_attempts
+-- The attempts of a payment, the first first.
+SELECT * FROM payment_attempt WHERE tenant_id = %(tenant)s AND payment_id = %(payment)s ORDER BY number
+
+-- name: attempts_by_ref
+-- Attempts by their names on the rail.
+SELECT * FROM payment_attempt
+ WHERE tenant_id = %(tenant)s AND connection_id = %(connection)s AND our_ref = ANY (%(refs)s)
+
+-- name: find_steps
+-- The timeline of a payment.
+SELECT * FROM payment_step WHERE tenant_id = %(tenant)s AND payment_id = %(payment)s ORDER BY step_id
+
+-- name: insert_approval
+-- One person's word on a payment. Saying it twice changes nothing.
+INSERT INTO payment_approval (tenant_id, payment_id, approver, approved, comment, decided_at)
+VALUES (%(tenant)s, %(payment)s, %(approver)s, %(approved)s, %(comment)s, %(now)s)
+ON CONFLICT DO NOTHING
+
+-- name: insert_exceptions
+-- What does not add up. The same thing about the same attempt is told once until it is resolved.
+INSERT INTO payment_exception (tenant_id, exception_id, payment_id, attempt_id, kind, detail, transaction_id, opened_at)
+SELECT %(tenant)s, n.exception_id, n.payment_id, n.attempt_id, n.kind, n.detail, n.transaction_id, %(now)s
+  FROM unnest(%(exception_id)s::uuid[], %(payment_id)s::uuid[], %(attempt_id)s::uuid[], %(kind)s::text[],
+              %(detail)s::jsonb[], %(transaction_id)s::uuid[])
+       AS n (exception_id, payment_id, attempt_id, kind, detail, transaction_id)
+ON CONFLICT DO NOTHING
+RETURNING exception_id, payment_id, kind
+
+-- name: suspense_of
+-- The posting by which a late success of this attempt went to suspense.
+SELECT transaction_id FROM payment_exception
+ WHERE tenant_id = %(tenant)s AND attempt_id = %(attempt)s AND kind = 'late_success' AND transaction_id IS NOT NULL
+ ORDER BY opened_at
+ LIMIT 1
+
+-- name: list_payments
+-- A page of payments.
+-- sort: -created_at = p.created_at::timestamptz
+-- then: p.payment_id::uuid
+SELECT p.* FROM payment p
+ WHERE p.tenant_id = %(tenant)s
+   AND (%(state)s::text IS NULL OR p.state = %(state)s)
+   AND (%(type)s::text IS NULL OR p.type = %(type)s)
+   AND (%(batch)s::uuid IS NULL OR p.batch_id = %(batch)s)
+   AND (%(created_from)s::timestamptz IS NULL OR p.created_at >= %(created_from)s)
+   AND (%(created_to)s::timestamptz IS NULL OR p.created_at < %(created_to)s)
+   AND {after}
+ ORDER BY {order}
+ LIMIT %(limit)s
+
+-- name: last_attempts
+-- The newest attempt of each of these payments.
+SELECT DISTINCT ON (payment_id) * FROM payment_attempt
+ WHERE tenant_id = %(tenant)s AND payment_id = ANY (%(payments)s)
+ ORDER BY payment_id, number DESC
+
+-- name: list_unknown
+-- Attempts nobody knows the outcome of, the oldest first.
+SELECT a.* FROM payment_attempt a
+ WHERE a.tenant_id = %(tenant)s AND a.state IN ('unknown', 'manual')
+ ORDER BY a.sent_at, a.attempt_id
+ LIMIT %(limit)s
