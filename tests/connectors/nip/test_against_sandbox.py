@@ -178,20 +178,36 @@ async def test_not_found_is_no_proof_and_a_late_success_shows_in_the_report_only
         await one.send(payout)
         assert [await one.ask(payout) for _ in range(3)] == [Outcome.NOT_FOUND] * 3
         assert await one.report(date(2026, 3, 2)) == []
-        one.clock.at += timedelta(days=2)
+        assert await one.ask(payout, after=timedelta(hours=25)) is Outcome.NOT_FOUND  # Not in the report either.
+        one.clock.at += timedelta(days=1)
         await one.world.run_due()
         assert one.paid(payout) == 1
-        assert await one.ask(payout) is Outcome.NOT_FOUND  # Out of the window of 24 hours.
+        assert await one.ask(payout) is Outcome.SUCCEEDED
         assert await one.report(date(2026, 3, 4)) == [(payout.our_ref, 123_456, False)]
 
 
-async def test_money_given_back_shows_in_the_report() -> None:
-    async with line("plain") as one:
+@pytest.mark.parametrize("form", FORMS)
+async def test_money_given_back_shows_in_the_report(form: str) -> None:
+    async with line(form) as one:
         payout = await one.order("2222009125")
         await one.send(payout)
         one.clock.at += timedelta(days=1)
         await one.world.run_due()
         assert await one.report(date(2026, 3, 3)) == [(payout.our_ref, 123_456, True)]
+        assert await one.ask(payout) is Outcome.REVERSED
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_what_nip_never_tells_the_report_does(form: str) -> None:
+    async with line(form) as one:
+        payout = await one.order("2222008075")
+        await one.send(payout)
+        assert [await one.ask(payout) for _ in range(3)] == [Outcome.UNKNOWN] * 3
+        one.clock.at += timedelta(hours=25)
+        found: Result = await one.rail.query(one.context, payout, None)
+        assert (found.outcome, found.amount, found.our_ref, found.finalised_at) == (
+            Outcome.SUCCEEDED, AMOUNT, payout.our_ref, NOW,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("form", FORMS)

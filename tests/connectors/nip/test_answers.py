@@ -1,8 +1,9 @@
 """What NIP's answers mean: only 00 is paid, only codes of the table are refusals, and damage is never either."""
 
+import dataclasses
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from omniroute.connectors.nip.rules import CODES, EnquiryUnanswered
 from omniroute.connectors.nip.settlement import parse_report
 from omniroute.infra.http import Reply
+from omniroute.kit.clock import FixedClock
 from omniroute.kit.money import Money
 from omniroute.kit.refusal import Fault
 from omniroute.ports.rails import (
@@ -48,7 +50,7 @@ from tests.connectors.nip.stage import (
     soap_reply,
     transferred,
 )
-from tests.connectors.outside import json_reply, make_callback, make_context, mutations, spec
+from tests.connectors.outside import NOW, json_reply, make_callback, make_context, mutations, spec
 
 API = "/nipservice/v1/nip"
 OTHER = "999001260302100000000000000001"
@@ -427,6 +429,49 @@ async def test_the_settlement_report_is_read_by_page() -> None:
         assert (second.our_ref, second.credit, second.balance_after, second.value_on) == (
             None, True, None, date(2026, 3, 3),
         )  # fmt: skip
+
+
+LATER = NOW + timedelta(hours=24)
+HEAD, PAID, BACK = REPORT.splitlines()[0], REPORT.splitlines()[1], f"19,2026-03-03T09:00:00Z,{REF},C,1000.00,,back"
+
+
+@pytest.mark.parametrize(
+    ("lines", "until", "outcome"),
+    [
+        ([], LATER, Outcome.NOT_FOUND),
+        ([], LATER - timedelta(seconds=1), Outcome.UNKNOWN),
+        ([], None, Outcome.UNKNOWN),
+        ([PAID], None, Outcome.SUCCEEDED),
+        ([PAID.replace(REF, OTHER)], LATER, Outcome.NOT_FOUND),
+        ([PAID, BACK], None, Outcome.REVERSED),
+        ([PAID, BACK.replace("1000.00", "1.00")], LATER, Outcome.UNKNOWN),
+        ([PAID, PAID], LATER, Outcome.UNKNOWN),
+        ([BACK], LATER, Outcome.UNKNOWN),
+    ],
+)
+@pytest.mark.parametrize("form", ["soap", "rest"])
+async def test_after_a_day_the_report_answers(
+    form: str, lines: list[str], until: datetime | None, outcome: Outcome
+) -> None:
+    headers = {} if until is None else {"settled-until": until.isoformat()}
+    script = {"GET /report": Reply(200, headers, "\r\n".join([HEAD, *lines, ""]).encode())}
+    rail, (http, context) = (SOAP, soap(script, settlement_url="/report")) if form == "soap" else (
+        REST, rest(script, settlement_url="/report")
+    )  # fmt: skip
+    context = dataclasses.replace(context, clock=FixedClock(LATER))
+
+    result = await rail.query(context, order(), None)
+
+    assert (result.outcome, result.our_ref) == (outcome, REF)
+    assert result.amount == (Money(100_000, "NGN") if lines[:1] == [PAID] and outcome != "unknown" else None)
+    assert [request.url for request in http.requests] == [f"https://nip.example.com/report?session={REF}"]
+
+
+async def test_before_a_day_is_over_or_without_a_report_nip_is_asked() -> None:
+    for at, public in ((LATER - timedelta(seconds=1), {"settlement_url": "/report"}), (LATER, {})):
+        _, context = soap({SOAP_PATH: queried()}, **public)
+        result = await SOAP.query(dataclasses.replace(context, clock=FixedClock(at)), order(), None)
+        assert result.outcome is Outcome.SUCCEEDED
 
 
 async def test_without_a_report_the_rail_says_so() -> None:

@@ -163,7 +163,9 @@ class NipRestConnector:
             return rules.unknown_by(failed)
 
     async def query(self, context: Context, payout: Payout, provider_ref: str | None) -> Result:
-        """Transaction status query by our transaction id. Raises: Fault."""
+        """Transaction status query by our transaction id; after its 24 hours the settlement report. Raises: Fault."""
+        if settlement.decides(context, payout):
+            return await settlement.look_up(context, payout)
         try:
             return _result("query", payout, await self._post(context, "tsq", {"transactionId": payout.our_ref}))
         except ServerFailed as failed:

@@ -46,8 +46,9 @@ QUERY_SPACING = timedelta(seconds=60)
 QUERY_WINDOW = timedelta(hours=24)
 
 POLICY = RailPolicy(
-    query_after=(QUERY_SPACING, QUERY_SPACING, QUERY_SPACING),
-    query_for=timedelta(seconds=210),  # The third query and its jitter, and not a fourth.
+    # Three status queries; from the fourth on `query` looks into the settlement report.
+    query_after=(QUERY_SPACING, QUERY_SPACING, QUERY_SPACING, timedelta(hours=25), timedelta(hours=12)),
+    query_for=timedelta(days=4),
     not_found_times=3,
     not_found_after=QUERY_WINDOW,
     not_found_needs_statement=True,
@@ -57,7 +58,7 @@ POLICY = RailPolicy(
     amount_min_minor={CURRENCY: AMOUNT_MIN_MINOR},
     amount_max_minor={CURRENCY: AMOUNT_MAX_MINOR},
 )
-"""At most three queries, a minute apart; then the settlement report of the next day; then a person."""
+"""At most three status queries, a minute apart; then the settlement report, for three days; then a person."""
 
 OPERATIONS = frozenset(
     {Operation.PAYOUT, Operation.NAME_ENQUIRY, Operation.QUERY, Operation.BALANCE, Operation.STATEMENT}

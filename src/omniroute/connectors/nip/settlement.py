@@ -4,23 +4,36 @@ NIBSS leaves its reports at a participant's portal or file drop, in a form agree
 read one table, which an operator's job or the sandbox serves over HTTPS; its address may be relative to the endpoint:
 
     GET {settlement_url}?date=2026-03-02&cursor=...     Authorization: Bearer {settlement_token}
+    GET {settlement_url}?session=999001260302...        what moved under one session id, on any day
 
     Line,SettledAt,SessionID,Direction,Amount,BalanceAfter,Narration
     17,2026-03-02T09:15:00+01:00,000034260302091500123456789012,D,1000.00,250000.00,transfer
 
-A day is one of Lagos. `Direction` is D (out of our account) or C. A `next-cursor` header says that there is more.
+A day is one of Lagos. `Direction` is D (out of our account) or C. A `next-cursor` header says that there is more, a
+`settled-until` header up to when everything that moved is in the report.
 """
 
 import csv
 import io
+from dataclasses import replace
 from datetime import date, datetime
 from urllib.parse import urlencode, urljoin
 
 from omniroute.connectors.nip import rules
 from omniroute.connectors.nip.wire import parse_amount
-from omniroute.connectors.replies import send_order
-from omniroute.infra.http import Request
-from omniroute.ports.rails import Context, RailAnswerUnreadable, RailUnable, StatementLine, StatementPage
+from omniroute.connectors.replies import instant, send_order
+from omniroute.infra.http import Reply, Request
+from omniroute.ports.rails import (
+    Answer,
+    Context,
+    Outcome,
+    Payout,
+    RailAnswerUnreadable,
+    RailUnable,
+    Result,
+    StatementLine,
+    StatementPage,
+)
 
 COLUMNS = ("Line", "SettledAt", "SessionID", "Direction", "Amount", "BalanceAfter", "Narration")
 
@@ -30,11 +43,45 @@ async def fetch(context: Context, day: date, cursor: str | None) -> StatementPag
 
     Raises: RailUnable when the connection does not say where the report lies; NotSent, Fault.
     """
+    reply = await _get(context, {"date": day.isoformat()} | ({"cursor": cursor} if cursor else {}))
+    return StatementPage(parse_report(reply.body), reply.headers.get("next-cursor") or None)
+
+
+def decides(context: Context, payout: Payout) -> bool:
+    """The time of status queries for this order is over, and there is a report to look into."""
+    over = context.clock.now() >= payout.created_at + rules.QUERY_WINDOW
+    return over and bool(context.credentials.public.get("settlement_url"))
+
+
+async def look_up(context: Context, payout: Payout) -> Result:
+    """What the report says of one order. Not found is said only when the report covers the whole query window.
+
+    Raises: Fault.
+    """
+    reply = await _get(context, {"session": payout.our_ref})
+    lines = [line for line in parse_report(reply.body) if line.our_ref == payout.our_ref]
+    debits = [line for line in lines if not line.credit]
+    given_back = sum(line.amount.amount_minor for line in lines if line.credit)
+    told = Result(
+        Outcome.UNKNOWN, Answer(None, "from the settlement report", {"lines": len(lines)}), our_ref=payout.our_ref
+    )
+    if not lines:
+        until = instant(reply.headers.get("settled-until"))
+        if until is None or until < payout.created_at + rules.QUERY_WINDOW:
+            return replace(told, answer=Answer(None, "the settlement report is not complete yet"))
+        return replace(told, outcome=Outcome.NOT_FOUND)
+    if len(debits) != 1 or given_back not in (0, debits[0].amount.amount_minor):
+        return replace(told, answer=Answer(None, "the settlement report shows more than one payment", told.answer.raw))
+    outcome = Outcome.REVERSED if given_back else Outcome.SUCCEEDED
+    return replace(told, outcome=outcome, amount=debits[0].amount, finalised_at=debits[0].booked_at)
+
+
+async def _get(context: Context, asked: dict[str, str]) -> Reply:
+    """Raises: RailUnable when the connection does not say where the report lies; NotSent, Fault."""
     address = context.credentials.public.get("settlement_url")
     if not address:
         raise RailUnable("the connection does not say where its settlement report lies (settlement_url)")
     token = context.credentials.secret.get("settlement_token")
-    asked = {"date": day.isoformat()} | ({"cursor": cursor} if cursor else {})
     reply = await send_order(
         context,
         Request(
@@ -49,7 +96,7 @@ async def fetch(context: Context, day: date, cursor: str | None) -> StatementPag
     )
     if reply.status != 200:
         raise rules.ServerFailed(reply.status)
-    return StatementPage(parse_report(reply.body), reply.headers.get("next-cursor") or None)
+    return reply
 
 
 def parse_report(content: bytes) -> tuple[StatementLine, ...]:

@@ -144,7 +144,9 @@ class NipConnector:
             return rules.unknown_by(failed)
 
     async def query(self, context: Context, payout: Payout, provider_ref: str | None) -> Result:
-        """Transaction status query by session id. Raises: Fault."""
+        """Transaction status query by session id; after its 24 hours the settlement report. Raises: Fault."""
+        if settlement.decides(context, payout):
+            return await settlement.look_up(context, payout)
         profile = Profile.of(context.credentials)
         values = {
             "SourceInstitutionCode": profile.institution,

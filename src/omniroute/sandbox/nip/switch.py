@@ -122,6 +122,14 @@ class Switch:
         start = datetime.combine(day, time(), LAGOS).astimezone(UTC)
         return self.world.statement(self.rail, account, start, start + timedelta(days=1))
 
+    def settled(self, account: str, session: str) -> list[Movement]:
+        """What moved on an account under one session id."""
+        return [
+            one
+            for one in self.world.movements
+            if (one.rail, one.account, one.reference) == (self.rail, account, session)
+        ]
+
     def _refusal(self, wanted: Wanted, amount_minor: int | None) -> str | None:
         if not SESSION.fullmatch(wanted.session):
             return "15"
