@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from omniroute.api.proxies import Proxies
@@ -81,8 +82,7 @@ class Services:
     selection: Selection = field(default_factory=Selection)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One request, after the gate: the caller is known, the path names the caller's own organisation."""
 
     services: Services
@@ -95,7 +95,10 @@ class Call:
     version: int | None = None
     address: str = ""
     whole: Caller | None = None
-    authorization: str | None = field(default=None, repr=False)
+    authorization: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Call({self.correlation_id})"  # No secret gets into a log.
 
     @property
     def caller(self) -> Caller:

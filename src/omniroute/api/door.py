@@ -7,7 +7,6 @@ path, query and header form (400, 428), content type and size (415, 413), body (
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -63,16 +62,18 @@ _ESCAPED = re.compile(r"\\(.)")
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(msgspec.Struct, frozen=True):
     """A request as it came."""
 
-    headers: Mapping[bytes, bytes] = field(repr=False)
+    headers: Mapping[bytes, bytes]
     query: bytes
     path: Mapping[str, str]
     receive: bodies.Receive
     correlation_id: UUID
     address: str = ""
+
+    def __repr__(self) -> str:
+        return f"Incoming({self.correlation_id})"  # No secret gets into a log.
 
 
 async def perform(services: Services, op: Operation, request: Incoming) -> Answer:

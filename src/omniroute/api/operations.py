@@ -35,8 +35,7 @@ class Access(Enum):
     TENANT = "tenant"  # Credentials of the organisation that the path names.
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """An answer that is more than its content: a version (becomes the ETag), another status, other bytes."""
 
     content: object

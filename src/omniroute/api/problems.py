@@ -4,7 +4,6 @@ A problem body is a pure function of the refusal: no time, no request id, so tha
 byte for byte. The correlation id travels in a header.
 """
 
-from dataclasses import dataclass
 from math import ceil
 
 import msgspec
@@ -35,8 +34,7 @@ RETRY_AFTER_S = 1
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What goes back on the wire."""
 
     status: int

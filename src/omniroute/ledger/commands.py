@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import blake2b
 from typing import Any, TypedDict, Unpack
@@ -32,8 +31,7 @@ _REFERENCE = re.compile(r"[^\x00-\x1f\x7f]{1,128}")
 _encode_json = msgspec.json.Encoder(order="sorted").encode
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(msgspec.Struct, frozen=True, dict=True):
     """One item of a batch. Make it with the functions below, which check its form.
 
     `key`: idempotency key; the first outcome, refusal included, is the outcome of every repeat.

@@ -1,4 +1,7 @@
-"""The ledger's nouns. Frozen; no I/O. Amounts are integers in minor units of the account's currency."""
+"""The ledger's nouns. Frozen; no I/O. Amounts are integers in minor units of the account's currency.
+
+What every posting makes several of is a struct: made in a tenth of the time of a frozen dataclass.
+"""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -7,6 +10,8 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
 
 from omniroute.kit.money import Money
 from omniroute.kit.refusal import Refusal
@@ -113,8 +118,7 @@ class Account:
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(Struct, frozen=True):
     """One side of a transaction. `label` is the account as the caller wrote it, for messages."""
 
     account_id: UUID
@@ -123,8 +127,7 @@ class Leg:
     label: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """What must be true of a strict account just before the item is booked; both None is no condition."""
 
     account_id: UUID
@@ -133,8 +136,7 @@ class Condition:
     label: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One booked leg. Deferred accounts have no version and no balance at booking time.
 
     A negative amount in the held layer releases what was held. `balance_after` is on the account's normal side.
@@ -149,8 +151,7 @@ class Entry:
     version: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Transaction:
+class Transaction(Struct, frozen=True):
     """A booked transaction; never changes."""
 
     transaction_id: UUID
@@ -165,16 +166,14 @@ class Transaction:
     entries: tuple[Entry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(Struct, frozen=True):
     """The item is booked. `replayed`: it had been booked before under the same key."""
 
     transaction: Transaction
     replayed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The item is not booked; nothing of it moved. `replayed`: it had been refused before under the same key."""
 
     refusal: Refusal

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
+from msgspec import Struct
+
 
 class Event:
     """A fact in the past tense. Each module declares its own as frozen dataclasses on top of this class:
@@ -56,8 +58,7 @@ class Event:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
-class Meta:
+class Meta(Struct, frozen=True):
     """Where a change comes from. `actor` is `usr_...` or `key_...`, `channel` the door it came through."""
 
     correlation_id: UUID | None = None
