@@ -19,6 +19,7 @@ from omniroute.money.payments.books import accounts as needed_accounts
 from omniroute.money.payments.commands import initiate as initiate_payment
 from omniroute.money.payments.dispatcher import Dispatcher, DispatcherLimits
 from omniroute.money.payments.initiation import Request, Rulebook, initiate
+from omniroute.money.payments.initiator import Initiator, PaymentsBusy, Rulebooks
 from omniroute.money.payments.links import Link, LinkDown, Links
 from omniroute.money.payments.model import (
     BOOK,
@@ -54,6 +55,7 @@ __all__ = [
     "InitiateOutcome",
     "InitiatePayment",
     "Initiated",
+    "Initiator",
     "LimitUse",
     "Link",
     "LinkDown",
@@ -62,11 +64,13 @@ __all__ = [
     "Payment",
     "PaymentState",
     "PaymentType",
+    "PaymentsBusy",
     "PublicStatus",
     "Recorded",
     "Request",
     "Route",
     "Rulebook",
+    "Rulebooks",
     "Source",
     "Step",
     "approve",

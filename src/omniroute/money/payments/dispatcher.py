@@ -53,7 +53,7 @@ CAUTIOUS = RailPolicy(
 """Of a connection that cannot be opened now, so that nobody can say what its rail wants."""
 
 
-RECORDS = BatchLimits(wait_s=0.002, items_max=256, queue_max=20_000, lane_queue_max=20_000)
+RECORDS = BatchLimits(items_max=256, queue_max=20_000, lane_queue_max=20_000)
 
 
 @dataclass(frozen=True, slots=True)
