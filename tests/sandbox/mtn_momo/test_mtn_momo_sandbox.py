@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -145,7 +146,7 @@ async def test_without_funds_nothing_moves() -> None:
 async def test_an_order_takes_its_time_and_costs_its_fee() -> None:
     async with drive(
         RAIL,
-        lambda world: MtnMomoSandbox(world, takes=timedelta(seconds=40), fee_minor=25),
+        partial(MtnMomoSandbox, takes=timedelta(seconds=40), fee_minor=25),
         lambda one: one.currency == "GHS",
     ) as driven:
         payout = driven.make(5_000, "233555123456")
