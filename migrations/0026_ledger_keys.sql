@@ -21,7 +21,7 @@ BEGIN
         RETURN 0;
     END IF;
     due := ARRAY(SELECT claim_id FROM ledger_claim
-                  WHERE kind = 'k' AND tenant_id = p_tenant AND claimed_at < p_before
+                  WHERE kind = 'k' AND uuid_hash(tenant_id) = uuid_hash(p_tenant) AND tenant_id = p_tenant AND claimed_at < p_before
                   ORDER BY claimed_at LIMIT p_limit);
     IF cardinality(due) = 0 THEN
         RETURN 0;

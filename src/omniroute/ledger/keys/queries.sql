@@ -1,11 +1,14 @@
 -- name: tenants_with_old_keys
--- Tenants whose oldest idempotency key is older than this, the most overdue first. One look into the index a tenant.
+-- Tenants whose oldest idempotency key is older than this, the most overdue first. One look into the index a tenant; of
+-- tenants that share a hash the one with the oldest key comes first, and the next one when that is purged.
 WITH RECURSIVE oldest AS (
-    (SELECT tenant_id, claimed_at FROM ledger_claim WHERE kind = 'k' ORDER BY tenant_id, claimed_at LIMIT 1)
+    (SELECT uuid_hash(tenant_id) AS hash, tenant_id, claimed_at FROM ledger_claim WHERE kind = 'k'
+      ORDER BY uuid_hash(tenant_id), claimed_at LIMIT 1)
     UNION ALL
-    SELECT n.tenant_id, n.claimed_at FROM oldest o CROSS JOIN LATERAL (
-        SELECT q.tenant_id, q.claimed_at FROM ledger_claim q WHERE q.kind = 'k' AND q.tenant_id > o.tenant_id
-         ORDER BY q.tenant_id, q.claimed_at LIMIT 1) n
+    SELECT n.hash, n.tenant_id, n.claimed_at FROM oldest o CROSS JOIN LATERAL (
+        SELECT uuid_hash(q.tenant_id) AS hash, q.tenant_id, q.claimed_at FROM ledger_claim q
+         WHERE q.kind = 'k' AND uuid_hash(q.tenant_id) > o.hash
+         ORDER BY uuid_hash(q.tenant_id), q.claimed_at LIMIT 1) n
 )
 SELECT tenant_id FROM oldest WHERE claimed_at < %(before)s ORDER BY claimed_at
 
