@@ -141,3 +141,10 @@ def cipher(own: str, peer: str) -> HybridCipher:
 def body(http: ScriptedHttp) -> Any:
     """The JSON of the last request."""
     return json.loads(http.requests[-1].body)
+
+
+def hidden(script: Mapping[str, Any]) -> Context:
+    """A connection under the hybrid cipher."""
+    http, context = soap(script)
+    public = {**context.credentials.public, "cipher": "hybrid", "peer_public_key": public_pem("nibss")}
+    return make_context(http, context.credentials.endpoint, public, {**SECRET, "private_key": pem("bank")})

@@ -1,56 +1,43 @@
 """What NIP's answers mean: only 00 is paid, only codes of the table are refusals, and damage is never either."""
 
-import dataclasses
 import json
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniroute.connectors.nip.rules import CODES, EnquiryUnanswered
-from omniroute.connectors.nip.settlement import parse_report
+from omniroute.connectors.nip.rules import CODES
 from omniroute.infra.http import Reply
-from omniroute.kit.clock import FixedClock
 from omniroute.kit.money import Money
-from omniroute.kit.refusal import Fault
 from omniroute.ports.rails import (
     CodeClass,
-    Context,
-    EventKind,
     NotSent,
     Outcome,
     Payout,
     RailAnswerUnreadable,
     RailUnable,
     Result,
-    Trust,
 )
 from tests.connectors.nip.stage import (
-    ENQUIRY_REF,
-    PAYEE,
     REF,
     REST,
     REST_QUERIED,
     REST_TRANSFERRED,
-    SECRET,
     SOAP,
     SOAP_PATH,
     TRANSFERRED,
     cipher,
+    hidden,
     message,
     order,
-    pem,
-    public_pem,
     queried,
     rest,
     soap,
     soap_reply,
     transferred,
 )
-from tests.connectors.outside import NOW, json_reply, make_callback, make_context, mutations, spec
+from tests.connectors.outside import json_reply, mutations, spec
 
 API = "/nipservice/v1/nip"
 OTHER = "999001260302100000000000000001"
@@ -255,250 +242,6 @@ async def test_an_answer_that_cannot_be_opened_is_unreadable() -> None:
             await SOAP.submit(hidden({SOAP_PATH: soap_reply("fundtransfersingleitem_dc", sealed)}), order())
     whole = soap_reply("fundtransfersingleitem_dc", cipher("nibss", "bank").seal(paid.encode()))
     assert (await SOAP.submit(hidden({SOAP_PATH: whole}), order())).outcome is Outcome.SUCCEEDED
-
-
-def hidden(script: Mapping[str, Any]) -> Context:
-    """A connection under the hybrid cipher."""
-    http, context = soap(script)
-    public = {**context.credentials.public, "cipher": "hybrid", "peer_public_key": public_pem("nibss")}
-    return make_context(http, context.credentials.endpoint, public, {**SECRET, "private_key": pem("bank")})
-
-
-# -- enquiries ------------------------------------------------------------------------------------------------
-
-REST_NAMED = {
-    "responseCode": "00", "sessionID": "999999220608140828280645462287", "transactionId": ENQUIRY_REF,
-    "channelCode": "1", "destinationInstitutionCode": "000002", "accountNumber": "2222002345",
-    "bankVerificationNumber": "33333333332", "accountName": "vee Test", "kycLevel": "1",
-}  # fmt: skip
-NAMED = {
-    "SessionID": ENQUIRY_REF, "DestinationInstitutionCode": "000002", "ChannelCode": "7", "AccountNumber": "2222002345",
-    "AccountName": "vee Test", "BankVerificationNumber": "33333333332", "KYCLevel": "1", "ResponseCode": "00",
-}  # fmt: skip
-
-
-async def enquired(form: str, **changes: str) -> Any:
-    """What the connectors make of the answer to a name enquiry."""
-    if form == "soap":
-        values = {**NAMED, **changes}
-        _, context = soap({SOAP_PATH: soap_reply("nameenquirysingleitem", message("NESingleResponse", values))})
-        return await SOAP.resolve_party(context, PAYEE, our_ref=ENQUIRY_REF)
-    renamed = {name[:1].lower() + name[1:]: value for name, value in changes.items()}
-    if "sessionID" in renamed:
-        renamed["transactionId"] = renamed.pop("sessionID")
-    _, context = rest({f"POST {API}/nameenquiry": json_reply(200, {**REST_NAMED, **renamed})})
-    return await REST.resolve_party(context, PAYEE, our_ref=ENQUIRY_REF)
-
-
-@pytest.mark.parametrize(("form", "proof"), [("soap", ENQUIRY_REF), ("rest", "999999220608140828280645462287")])
-async def test_a_holder_is_told_with_what_the_transfer_must_quote(form: str, proof: str) -> None:
-    holder = await enquired(form)
-    assert (holder.party, holder.name, holder.active, holder.enquiry_ref, holder.kyc_level) == (
-        PAYEE, "vee Test", True, proof, "1",
-    )  # fmt: skip
-    assert holder.details == {"bank_verification_number": "33333333332"}
-
-
-@pytest.mark.parametrize("form", ["soap", "rest"])
-async def test_no_account_is_a_refusal_and_no_answer_a_fault(form: str) -> None:
-    for code in ("07", "16", "25"):
-        with pytest.raises(RailUnable):
-            await enquired(form, ResponseCode=code)
-    dormant = await enquired(form, ResponseCode="06")
-    assert (dormant.active, dormant.enquiry_ref) == (False, None)
-    for code in ("91", "96", "97", "26", "63", "A1", "98", "", "0"):
-        with pytest.raises(EnquiryUnanswered):
-            await enquired(form, ResponseCode=code)
-    with pytest.raises(EnquiryUnanswered):
-        await enquired(form, AccountName="")
-    for changes in ({"SessionID": OTHER}, {"AccountNumber": "2222002346"}):
-        with pytest.raises(RailAnswerUnreadable):
-            await enquired(form, **changes)
-
-
-async def test_every_damaged_enquiry_is_a_holder_of_this_account_or_a_fault() -> None:
-    for label, changed in mutations(REST_NAMED):
-        _, context = rest({f"POST {API}/nameenquiry": json_reply(200, changed)})
-        try:
-            holder = await REST.resolve_party(context, PAYEE, our_ref=ENQUIRY_REF)
-        except (Fault, RailUnable):
-            continue
-        assert (holder.party, holder.active) == (PAYEE, True), label
-        assert holder.name, label
-        assert holder.enquiry_ref, label
-
-
-# -- balance, institutions, settlement ------------------------------------------------------------------------
-
-
-async def test_the_balance_is_read() -> None:
-    values = {"SessionID": REF, "TargetAccountNumber": "3333002345", "AvailableBalance": "561100555602.82"}
-    answer = soap_reply("balanceenquiry", message("BalanceEnquiryResponse", {**values, "ResponseCode": "00"}))
-    http, context = soap({SOAP_PATH: answer})
-    [balance] = await SOAP.fetch_balances(context)
-    assert (balance.kind, balance.amount) == ("available", Money(56_110_055_560_282, "NGN"))
-    assert b"AUTHORISATION-CODE" in http.requests[0].body
-
-    _, context = rest(
-        {f"POST {API}/balanceenquiry": json_reply(200, {"responseCode": "00", "availableBalance": "561100555602.82"})}
-    )
-    [balance] = await REST.fetch_balances(context)
-    assert balance.amount == Money(56_110_055_560_282, "NGN")
-
-
-@pytest.mark.parametrize(
-    "answer", [{"responseCode": "00"}, {"responseCode": "00", "availableBalance": "x"}, {"responseCode": "63"}, {}],
-)  # fmt: skip
-async def test_no_balance_is_a_fault(answer: dict[str, str]) -> None:
-    _, context = rest({f"POST {API}/balanceenquiry": json_reply(200, answer)})
-    with pytest.raises(Fault):
-        await REST.fetch_balances(context)
-
-
-async def test_institutions_are_listed() -> None:
-    listed = [
-        {"institutionCode": "999001", "institutionName": "ADH", "category": 3, "categoryCode": "3"},
-        {"institutionCode": 2, "institutionName": "BBB"}, {"institutionName": "no code"}, {},
-    ]  # fmt: skip
-    http, context = rest({f"GET {API}/institutions": json_reply(200, listed)})
-    found = await REST.list_institutions(context)
-    assert [(one.code, one.name, one.country) for one in found] == [("999001", "ADH", "NG"), ("000002", "BBB", "NG")]
-    assert (http.requests[-1].safe, http.requests[-1].body) == (True, b"")
-    wrong: tuple[Any, ...] = ({}, None, [7], "x")
-    for answer in wrong:
-        http.script[f"GET {API}/institutions"] = json_reply(200, answer)
-        with pytest.raises(Fault):
-            await REST.list_institutions(context)
-    with pytest.raises(RailUnable):
-        await SOAP.list_institutions(context)
-
-
-PUSHED = (
-    "<FinancialInstitutionListRequest><Header><BatchNumber>000001</BatchNumber><NumberOfRecords>2</NumberOfRecords>"
-    "<ChannelCode>1</ChannelCode><TransactionLocation/></Header>"
-    "<Record><InstitutionCode>000001</InstitutionCode><InstitutionName>One</InstitutionName><Category>2</Category></Record>"
-    "<Record><InstitutionCode>000002</InstitutionCode><InstitutionName>Two</InstitutionName><Category>2</Category></Record>"
-    "</FinancialInstitutionListRequest>"
-)
-
-
-def test_the_pushed_list_of_institutions_is_read_and_believed_when_signed() -> None:
-    from omniroute.connectors.nip.wire import wrap
-
-    _, plain = soap({})
-    call = wrap("financialinstitutionlist", PUSHED)
-    [event] = SOAP.read_callback(plain, make_callback(call))
-    assert (event.kind, event.trust, event.key) == (EventKind.OTHER, Trust.HINT, "institutions:000001")
-    assert event.result.answer.raw["institutions"] == {"000001": "One", "000002": "Two"}
-    assert event.result.outcome is Outcome.UNKNOWN
-    [forged] = SOAP.read_callback(plain, make_callback(call, authentic=False))
-    assert forged.trust is Trust.REJECTED
-
-    sealed = wrap("financialinstitutionlist", cipher("nibss", "bank").seal(PUSHED.encode()))
-    [signed] = SOAP.read_callback(hidden({}), make_callback(sealed))
-    assert signed.trust is Trust.VERIFIED
-    for content in (call, b"", wrap("nameenquirysingleitem", PUSHED), wrap("financialinstitutionlist", "<a/>")):
-        with pytest.raises(RailAnswerUnreadable):
-            SOAP.read_callback(hidden({}), make_callback(content))
-    with pytest.raises(RailAnswerUnreadable):
-        REST.read_callback(plain, make_callback(b"{}"))
-    assert (SOAP.acknowledge(make_callback(call)).status, REST.acknowledge(make_callback(b"")).status) == (200, 200)
-
-
-REPORT = (
-    "Line,SettledAt,SessionID,Direction,Amount,BalanceAfter,Narration\r\n"
-    f'17,2026-03-02T10:15:00+01:00,{REF},D,1000.00,250000.00,"rent, March"\r\n'
-    "18,2026-03-02T23:30:00Z,,C,50.00,,reversal\r\n"
-)
-
-
-async def test_the_settlement_report_is_read_by_page() -> None:
-    page = Reply(200, {"next-cursor": "18"}, REPORT.encode())
-    for rail, (http, context) in (
-        (SOAP, soap({"GET /report": page}, settlement_url="https://bank.example.com/report")),
-        (REST, rest({"GET /report": page}, settlement_url="https://bank.example.com/report")),
-    ):
-        found = await rail.fetch_statement(context, date(2026, 3, 2), "7")
-        assert http.requests[-1].url == "https://bank.example.com/report?date=2026-03-02&cursor=7"
-        assert found.cursor == "18"
-        first, second = found.lines
-        assert (first.our_ref, first.amount, first.credit) == (REF, Money(100_000, "NGN"), False)
-        assert (first.booked_at, first.balance_after) == (
-            datetime(2026, 3, 2, 9, 15, tzinfo=UTC), Money(25_000_000, "NGN"),
-        )  # fmt: skip
-        assert (second.our_ref, second.credit, second.balance_after, second.value_on) == (
-            None, True, None, date(2026, 3, 3),
-        )  # fmt: skip
-
-
-LATER = NOW + timedelta(hours=24)
-HEAD, PAID, BACK = REPORT.splitlines()[0], REPORT.splitlines()[1], f"19,2026-03-03T09:00:00Z,{REF},C,1000.00,,back"
-
-
-@pytest.mark.parametrize(
-    ("lines", "until", "outcome"),
-    [
-        ([], LATER, Outcome.NOT_FOUND),
-        ([], LATER - timedelta(seconds=1), Outcome.UNKNOWN),
-        ([], None, Outcome.UNKNOWN),
-        ([PAID], None, Outcome.SUCCEEDED),
-        ([PAID.replace(REF, OTHER)], LATER, Outcome.NOT_FOUND),
-        ([PAID, BACK], None, Outcome.REVERSED),
-        ([PAID, BACK.replace("1000.00", "1.00")], LATER, Outcome.UNKNOWN),
-        ([PAID, PAID], LATER, Outcome.UNKNOWN),
-        ([BACK], LATER, Outcome.UNKNOWN),
-    ],
-)
-@pytest.mark.parametrize("form", ["soap", "rest"])
-async def test_after_a_day_the_report_answers(
-    form: str, lines: list[str], until: datetime | None, outcome: Outcome
-) -> None:
-    headers = {} if until is None else {"settled-until": until.isoformat()}
-    script = {"GET /report": Reply(200, headers, "\r\n".join([HEAD, *lines, ""]).encode())}
-    rail, (http, context) = (SOAP, soap(script, settlement_url="/report")) if form == "soap" else (
-        REST, rest(script, settlement_url="/report")
-    )  # fmt: skip
-    context = dataclasses.replace(context, clock=FixedClock(LATER))
-
-    result = await rail.query(context, order(), None)
-
-    assert (result.outcome, result.our_ref) == (outcome, REF)
-    assert result.amount == (Money(100_000, "NGN") if lines[:1] == [PAID] and outcome != "unknown" else None)
-    assert [request.url for request in http.requests] == [f"https://nip.example.com/report?session={REF}"]
-
-
-async def test_before_a_day_is_over_or_without_a_report_nip_is_asked() -> None:
-    for at, public in ((LATER - timedelta(seconds=1), {"settlement_url": "/report"}), (LATER, {})):
-        _, context = soap({SOAP_PATH: queried()}, **public)
-        result = await SOAP.query(dataclasses.replace(context, clock=FixedClock(at)), order(), None)
-        assert result.outcome is Outcome.SUCCEEDED
-
-
-async def test_without_a_report_the_rail_says_so() -> None:
-    _, context = soap({})
-    with pytest.raises(RailUnable):
-        await SOAP.fetch_statement(context, date(2026, 3, 2), None)
-    _, context = soap({"GET /report": Reply(404, {}, b"")}, settlement_url="https://bank.example.com/report")
-    with pytest.raises(Fault):
-        await SOAP.fetch_statement(context, date(2026, 3, 2), None)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "", "a,b\n1,2\n", REPORT + "19\r\n", REPORT + "19,yesterday,,D,1.00,,x\r\n",
-        REPORT + "19,2026-03-02T10:15:00,,D,1.00,,no zone\r\n", REPORT + "19,2026-03-02T10:15:00Z,,X,1.00,,x\r\n",
-        REPORT + "19,2026-03-02T10:15:00Z,,D,-1.00,,x\r\n", REPORT + "19,2026-03-02T10:15:00Z,,D,,,x\r\n",
-        REPORT + "19,2026-03-02T10:15:00Z,,D,1.00,,x,more\r\n", REPORT + ',2026-03-02T10:15:00Z,,D,1.00,,x\r\n',
-        REPORT + '19,2026-03-02T10:15:00Z,,D,1.00,,"cut',
-    ],
-)  # fmt: skip
-def test_a_report_with_one_bad_line_is_none(content: str) -> None:
-    """What is missing from a report looks unpaid."""
-    with pytest.raises(RailAnswerUnreadable):
-        parse_report(content.encode())
-    with pytest.raises(RailAnswerUnreadable):
-        parse_report(b"\xff" + content.encode())
 
 
 async def test_nip_has_no_way_back() -> None:
