@@ -188,6 +188,12 @@ async def test_what_failed_and_what_nobody_knows_is_told() -> None:
     await daraja.post(WALLET, daraja.wallet(Amount=9))
     await daraja.later()
     await daraja.post(STATUS, daraja.question(OriginalConversationID="R1"))
+    assert told((await daraja.later())[0])["TransactionStatus"] == "Declined"
+    daraja.world.fund("mpesa", "600992", "KES", 0)
+    await daraja.post(WALLET, daraja.wallet(OriginatorConversationID="R2"))
+    await daraja.post(STATUS, daraja.question(OriginalConversationID="R2"))
+    assert sorted(told(body).get("TransactionStatus", "") for body in await daraja.later()) == ["", "Pending"]
+    await daraja.post(STATUS, daraja.question(OriginalConversationID="R2"))
     assert told((await daraja.later())[0])["TransactionStatus"] == "Failed"
     await daraja.post(STATUS, daraja.question(OriginalConversationID="R-NEVER"))
     (answer,) = await daraja.later()

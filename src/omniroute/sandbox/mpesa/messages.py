@@ -33,7 +33,7 @@ TEXTS: Mapping[str, str] = {
 STATUS_WORDS: Mapping[State, str] = {
     State.ACCEPTED: "Pending",
     State.SUCCEEDED: "Completed",
-    State.DECLINED: "Failed",
+    State.DECLINED: "Declined",
     State.REVERSED: "Reversed",
 }
 
@@ -132,6 +132,11 @@ def timed_out(url: str, originator_id: str, conversation_id: str) -> CallbackReq
 def no_receipt(receipt: str) -> str:
     """The transaction id of what was not carried out."""
     return f"{receipt[:3]}0000000"
+
+
+def status_of(transfer: Transfer) -> str:
+    """M-Pesa's word for where an order stands; one that only lacked funds failed."""
+    return "Failed" if transfer.reason is Reason.FUNDS else STATUS_WORDS[transfer.state]
 
 
 def code_of(transfer: Transfer) -> str:

@@ -285,7 +285,7 @@ class MpesaSandbox:
             ("DebitPartyCharges", self._charges(transfer)),
             ("TransactionReason", None),
             ("ReasonType", "Business Payment to Customer via API" if wallet else "Pay Bill via API"),
-            ("TransactionStatus", messages.STATUS_WORDS[transfer.state]),
+            ("TransactionStatus", messages.status_of(transfer) if done else "Pending"),
             ("FinalisedTime", messages.local(transfer.final_at) if done else None),
             ("Amount", str(messages.number(transfer.told_minor))),
             ("ConversationID", messages.conversation(order.reference, transfer.accepted_at)),
