@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omniroute.connectors.mpesa import MpesaConnector, wire
@@ -313,12 +313,14 @@ def test_a_changed_paid_order_is_paid_only_with_all_its_proof() -> None:
                 assert event.result.outcome in (Outcome.SUCCEEDED, Outcome.UNKNOWN), what
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode), st.sampled_from(PURPOSES))
 def test_noise_never_crashes(body: bytes, purpose: str) -> None:
     event = _try(purpose, body)
     assert event is None or event.result.outcome is Outcome.UNKNOWN
 
 
+@settings(deadline=None)
 @given(st.datetimes(min_value=datetime(2007, 3, 6), max_value=datetime(2100, 1, 1)))  # noqa: DTZ001 - Nairobi's clock
 def test_times_are_nairobis(at: datetime) -> None:
     at = at.replace(microsecond=0)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omniroute.connectors.mpesa import MpesaConnector
@@ -170,6 +170,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.sampled_from([200, 400, 401, 404, 429, 500, 503]), st.sampled_from(sorted(TAKEN)), json_values)
 async def test_a_changed_acknowledgement_never_crashes_and_never_pays(status: int, name: str, value: Any) -> None:
     result = await _submit(reply(status, TAKEN | {name: value}))

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpesakit.account_balance import AccountBalanceRequest  # type: ignore[import-untyped]
 from mpesakit.b2c import B2CRequest  # type: ignore[import-untyped]
@@ -202,6 +202,7 @@ async def test_an_order_is_a_submit_and_a_question_is_safe_to_repeat() -> None:
     assert (question.safe, question.submit) == (True, False)
 
 
+@settings(deadline=None)
 @given(st.uuids(), st.uuids())
 def test_references_are_short_legal_and_differ(one: UUID, other: UUID) -> None:
     made = rail.build_reference({}, one, NOW)
@@ -228,6 +229,7 @@ async def test_an_address_with_a_refused_word_stops_the_order_at_home(word: str)
 # -- amounts and payees ---------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["KES", "UGX", "NGN", "KWD", "TND"]), st.integers(-1_000, 40_000_000))
 async def test_what_is_sent_is_what_was_ordered_or_nothing_is_sent(currency: str, amount_minor: int) -> None:
     amount = Money(amount_minor, currency)
@@ -273,6 +275,7 @@ async def test_payees_of_other_networks_are_refused(payee: Party) -> None:
     assert daraja.requests == []
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 async def test_texts_are_made_harmless(text: str) -> None:
     here, daraja = context([reply(200, TAKEN)])
