@@ -14,6 +14,7 @@ from omniroute.app import console, doctor, processes
 from omniroute.app.cli_audit import audit
 from omniroute.app.cli_documents import docs, openapi
 from omniroute.app.cli_ledger import ledger
+from omniroute.app.cli_secrets import secrets
 from omniroute.app.console import JsonOption
 from omniroute.app.credentials import first_credential
 from omniroute.app.demo import demo
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(ledger, name="ledger")
 app.add_typer(audit, name="audit")
+app.add_typer(secrets, name="secrets")
 app.add_typer(docs, name="docs")
 app.command("openapi")(openapi)
 app.command("demo")(demo)

@@ -155,7 +155,7 @@ async def up(
     stop = stop_on_signal()
     async with embedded(settings) as settled:
         await postgres.migrate(settled.database_owner_url or settled.database_url)
-        async with opened(settled) as house:
+        async with opened(settled, create_keys=True) as house:
             await repair_epoch(house)
             await first(house)
             working = asyncio.create_task(work(house, stop, JOB_NAMES))

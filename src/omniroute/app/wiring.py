@@ -12,6 +12,7 @@ from omniroute.app.calendar import BusinessDays
 from omniroute.app.settings import Settings
 from omniroute.infra.batch import BatchLimits
 from omniroute.infra.postgres import Database, PoolLimits
+from omniroute.infra.secrets import Vault, open_keys
 from omniroute.infra.telemetry import new_registry
 from omniroute.kit.clock import Clock, SystemClock
 from omniroute.parties import access
@@ -27,6 +28,7 @@ class House:
     worker_db: Database
     registry: CollectorRegistry
     poster: ledger.Poster
+    vault: Vault
 
     def services(self, selection: api.Selection) -> api.Services:
         """What the REST door gets, for these of its modules."""
@@ -54,6 +56,25 @@ class House:
             proxies=api.Proxies(api.read_networks(settings.trusted_proxies), settings.trusted_proxy_header),
             selection=selection,
         )
+
+
+def open_vault(settings: Settings, *, create: bool = False) -> Vault:
+    """What seals stored secrets. `create`: make the folder of keys and a first key if there is none.
+
+    Raises: BadKeys, KeysUnavailable.
+    """
+    keys = open_keys(
+        settings.secrets_provider,
+        folder=settings.secrets_folder,
+        create=create,
+        module=settings.secrets_pkcs11_module,
+        token=settings.secrets_pkcs11_token,
+        slot=settings.secrets_pkcs11_slot,
+        label=settings.secrets_pkcs11_label,
+        pin=settings.secrets_pkcs11_pin,
+        pin_file=settings.secrets_pkcs11_pin_file,
+    )
+    return Vault(keys)
 
 
 def pool_limits(settings: Settings) -> PoolLimits:
@@ -104,11 +125,15 @@ async def worker_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[House]:
+async def opened(settings: Settings, *, clock: Clock | None = None, create_keys: bool = False) -> AsyncIterator[House]:
     """Open what a process needs, and close it again when its last request is answered.
 
-    Raises: DatabaseUnavailable.
+    `create_keys`: make a first master key if there is none. Only who has all in one place may do so: keys that each
+    process made for itself would open nothing for the others.
+
+    Raises: DatabaseUnavailable, BadKeys, KeysUnavailable.
     """
+    vault = open_vault(settings, create=create_keys)
     db = await Database.open(
         settings.database_url, role="omniroute_app", limits=pool_limits(settings), application_name="omniroute-serve"
     )
@@ -120,11 +145,12 @@ async def opened(settings: Settings, *, clock: Clock | None = None) -> AsyncIter
             fresh = asyncio.create_task(days.keep_fresh())
             poster = ledger.Poster(db, days, batch_limits(settings))
             try:
-                yield House(settings, clock, db, worker_db, _watched(poster), poster)
+                yield House(settings, clock, db, worker_db, _watched(poster), poster, vault)
             finally:
                 await poster.close()
                 fresh.cancel()
     finally:
+        await vault.aclose()
         await db.close()
 
 

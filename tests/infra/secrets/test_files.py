@@ -58,6 +58,13 @@ async def test_a_key_added_by_one_process_is_found_by_another(tmp_path: Path) ->
     assert await Vault(one).open(BINDING, before) == b"before"
 
 
+async def test_the_first_key_may_also_be_added(tmp_path: Path) -> None:
+    keys = FileKeys(tmp_path / "keys")
+    first = await keys.add_key()
+    assert await keys.key_ids() == (first,)
+    assert await keys.add_key() == await keys.current_key_id() != first
+
+
 async def test_without_its_key_nothing_opens(tmp_path: Path) -> None:
     keys = FileKeys.create(tmp_path)
     vault, old = Vault(keys), await keys.current_key_id()
@@ -89,7 +96,7 @@ async def test_a_wrapped_key_is_bound_to_its_master_key_and_use(tmp_path: Path) 
 
 
 async def test_a_folder_that_is_not_right_is_refused_and_nothing_is_made(tmp_path: Path) -> None:
-    with pytest.raises(BadKeys, match="current"):
+    with pytest.raises(BadKeys, match="no master keys"):
         await FileKeys(tmp_path / "none").current_key_id()
     folder = tmp_path / "keys"
     key_id = await FileKeys.create(folder).current_key_id()

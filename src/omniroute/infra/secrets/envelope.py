@@ -104,6 +104,10 @@ class Vault:
         """
         return await self.seal(binding, await self.open(binding, sealed))
 
+    async def aclose(self) -> None:
+        """The process ends."""
+        await self.keys.aclose()
+
 
 def key_id_of(sealed: bytes) -> str:
     """The master key that a sealed secret needs.

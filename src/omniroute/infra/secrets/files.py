@@ -44,17 +44,8 @@ class FileKeys:
 
         Raises: BadKeys, KeysUnavailable.
         """
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise BadKeys(f"the folder of keys cannot be made: {error.strerror}", folder=str(folder)) from None
         keys = cls(folder)
-        with _locked(folder):
-            if not (folder / "current").exists():
-                if any(folder.glob("*.key")):
-                    raise BadKeys("the folder has keys, but no file `current` that names one", folder=str(folder))
-                keys._write_key()
-        keys._current()
+        keys._add(unless_there=True)
         return keys
 
     async def wrap(self, data_key: bytes, context: bytes) -> Wrapped:
@@ -83,7 +74,7 @@ class FileKeys:
         return await asyncio.to_thread(lambda: tuple(sorted(path.stem for path in self._folder.glob("*.key"))))
 
     async def add_key(self) -> str:
-        """A new current key. Raises: BadKeys, KeysUnavailable."""
+        """A new current key; in an empty folder the first. Raises: BadKeys, KeysUnavailable."""
         return await asyncio.to_thread(self._add)
 
     async def remove_key(self, key_id: str) -> None:
@@ -97,11 +88,17 @@ class FileKeys:
         (self._folder / f"{key_id}.key").unlink()
         self._keys.pop(key_id, None)
 
+    async def aclose(self) -> None:
+        """Forget what was read."""
+        self._keys.clear()
+
     def _current(self) -> str:
         try:
             key_id = (self._folder / "current").read_text(encoding="ascii").strip()
         except FileNotFoundError:
-            raise BadKeys("the folder has no file `current`", folder=str(self._folder)) from None
+            raise BadKeys(
+                "there are no master keys; `omniroute secrets add-key` makes one", folder=str(self._folder)
+            ) from None
         except (OSError, ValueError) as error:
             raise _unreadable(error, self._folder / "current") from None
         if key_id not in self._keys:
@@ -130,9 +127,18 @@ class FileKeys:
         self._keys[key_id] = key
         return key
 
-    def _add(self) -> str:
-        with _locked(self._folder):
-            self._current()
+    def _add(self, *, unless_there: bool = False) -> str:
+        folder = self._folder
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadKeys(f"the folder of keys cannot be made: {error.strerror}", folder=str(folder)) from None
+        with _locked(folder):
+            if (folder / "current").exists():
+                current = self._current()
+                return current if unless_there else self._write_key()
+            if any(folder.glob("*.key")):
+                raise BadKeys("the folder has keys, but no file `current` that names one", folder=str(folder))
             return self._write_key()
 
     def _write_key(self) -> str:

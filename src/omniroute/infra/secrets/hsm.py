@@ -161,7 +161,7 @@ class HsmKeys:
     def _current(self) -> str:
         ids = self._ids()
         if not ids:
-            raise BadKeys("the security module has no key of ours; make one first", label=self._label)
+            raise BadKeys("the module has no key of ours; `omniroute secrets add-key` makes one", label=self._label)
         return ids[-1]
 
     def _add(self) -> str:

@@ -51,6 +51,8 @@ class KeyProvider(Protocol):
         """Make a new master key; it is the current one from now on."""
         ...
 
+    async def aclose(self) -> None: ...
+
 
 class SecretFields(Mapping[str, str]):
     """Named secrets, opened. Shows names only, however it is printed."""
