@@ -52,8 +52,7 @@ ERRORS = [
     (404, "404.003.01", Outcome.NOT_SENT),
     (405, "405.001", Outcome.NOT_SENT),
     (429, "500.003.02", Outcome.NOT_SENT),
-    (500, "500.003.02", Outcome.NOT_SENT),
-    (500, "500.003.03", Outcome.NOT_SENT),
+    (429, "500.003.03", Outcome.NOT_SENT),
     (500, "500.002.1001", Outcome.UNKNOWN),
     (500, "500.001.1001", Outcome.UNKNOWN),
     (500, "500.003.1001", Outcome.UNKNOWN),
@@ -71,6 +70,12 @@ async def test_every_listed_error(status: int, code: str, outcome: Outcome) -> N
 def test_every_code_of_the_table_is_tried_here() -> None:
     tried = {code for _, code, _ in ERRORS} | {"0", "26", "500.002.1001/duplicate"}
     assert tried == set(rail.codes()["submit"].entries)
+
+
+@pytest.mark.parametrize("code", ["500.003.02", "500.003.03", "405.001"])
+async def test_a_server_that_failed_proves_nothing(code: str) -> None:
+    result = await _submit(reply(500, _error(code)))
+    assert (result.outcome, result.answer.code) == (Outcome.UNKNOWN, code)
 
 
 @pytest.mark.parametrize("text", ["Duplicate OriginatorConversationID.", "DUPLICATE request", "Is a duplicate"])

@@ -170,7 +170,7 @@ def read_acknowledgement(reply: Reply) -> Acknowledged:
     if code == "500.002.1001" and "duplicate" in (message or "").lower():
         code = "500.002.1001/duplicate"
     return Acknowledged(
-        entry=TABLES["submit"].find(code) if believed else _unlisted(code),
+        entry=_weigh(TABLES["submit"].find(code), reply.status) if believed else _unlisted(code),
         message=message,
         conversation_id=wire.read_text(fields.get("ConversationID")),
         originator_id=wire.read_text(fields.get("OriginatorConversationID")),
@@ -182,6 +182,12 @@ def read_acknowledgement(reply: Reply) -> Acknowledged:
 def _fits(code: str, status: int) -> bool:
     """A code of the gateway is its HTTP status and more; where they differ, something in between answered."""
     return 400 <= status < 500 if code.startswith("4") else status >= 429 and "." in code
+
+
+def _weigh(entry: CodeEntry, status: int) -> CodeEntry:
+    """A server that failed has proven nothing, whatever code it names; only a refusal (4xx) is one."""
+    refused = entry.outcome in (Outcome.NOT_SENT, Outcome.DECLINED)
+    return _unlisted(entry.code) if refused and status >= 500 else entry
 
 
 def _unlisted(code: str | None) -> CodeEntry:
