@@ -33,7 +33,8 @@ SELECT txn_id, leg, account_id, side::text, layer::text, amount_minor, currency,
  ORDER BY txn_id, leg
 
 -- name: list_transactions
--- A page of transactions. Ids grow with time, so that their order needs no index of its own.
+-- A page of transactions. Bounds that are not given are infinite, so that the range is always one of the index.
+-- sort: -booked_at = booked_at::timestamptz
 -- sort: -id = txn_id::uuid unique
 -- then: txn_id::uuid
 SELECT txn_id, kind::text, value_on, original_on, booked_at, source_id, linked_id, reference, meta
@@ -41,8 +42,8 @@ SELECT txn_id, kind::text, value_on, original_on, booked_at, source_id, linked_i
  WHERE tenant_id = %(tenant)s
    AND {after}
    AND (%(kind)s::text IS NULL OR kind = %(kind)s::text::"char")
-   AND (%(booked_from)s::timestamptz IS NULL OR booked_at >= %(booked_from)s::timestamptz)
-   AND (%(booked_to)s::timestamptz IS NULL OR booked_at < %(booked_to)s::timestamptz)
+   AND booked_at >= coalesce(%(booked_from)s::timestamptz, '-infinity')
+   AND booked_at < coalesce(%(booked_to)s::timestamptz, 'infinity')
    AND (%(account)s::uuid IS NULL OR EXISTS (SELECT FROM ledger_entry e WHERE e.tenant_id = ledger_txn.tenant_id
                                       AND e.txn_id = ledger_txn.txn_id AND e.account_id = %(account)s::uuid))
  ORDER BY {order}
