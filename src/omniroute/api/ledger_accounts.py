@@ -197,7 +197,8 @@ def balance_out(balance: ledger.Balance) -> BalanceOut:
 
 def account_in(tenant_id: UUID, text: str) -> UUID:
     """The account that a code or an `acc_` id names; whether it exists is for the ledger to say."""
-    return ids.parse("acc", text) if _ID.fullmatch(text) else ledger.account_id(tenant_id, text)
+    is_id = text.startswith("acc_") and _ID.fullmatch(text)
+    return ids.parse("acc", text) if is_id else ledger.account_id(tenant_id, text)
 
 
 def _account(call: Call) -> UUID:
