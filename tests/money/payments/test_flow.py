@@ -6,9 +6,10 @@ import pytest
 
 from omniroute.infra.http import ExchangeFailed, Sent
 from omniroute.infra.postgres import Database
+from omniroute.kit.money import Money
 from omniroute.money import payments
 from omniroute.money.payments import AttemptState, PaymentState, PaymentType, public_status
-from omniroute.ports.rails import NotSent, Party, PartyKind
+from omniroute.ports.rails import NotSent, Party, PartyKind, StatementLine, StatementPage
 from omniroute.sandbox.faults import MAGIC, Fault
 from tests.money.payments import house as houses
 from tests.money.payments.house import WALLET, House
@@ -190,3 +191,58 @@ async def test_an_internal_transfer_settles_at_once(house: House) -> None:
     (payment,) = await house.initiated(house.order(type=PaymentType.INTERNAL_TRANSFER, party=party))
     assert payment.state is PaymentState.SUCCEEDED
     assert await house.balances(WALLET, "wallet:other") == [(FULL - 5_000, FULL - 5_000), (5_000, 5_000)]
+
+
+async def _read_statement(house: House, *lines: StatementLine) -> None:
+    async def fetch(context: object, day: object, cursor: object) -> StatementPage:
+        return StatementPage(lines, None)
+
+    house.connectors[0].fetch_statement = fetch  # type: ignore[method-assign]
+    reader = payments.StatementReader(house.worker, house.links, clock=house.clock, business_day=houses.today)
+    (connection_id,) = house.links.links
+    await reader.read(house.tenant_id, connection_id)
+    await reader.read(house.tenant_id, connection_id)  # Twice is the same as once.
+
+
+def _line(house: House, our_ref: str, *, credit: bool = False) -> StatementLine:
+    return StatementLine(
+        f"L{our_ref}{credit}", house.clock.at, Money(5_000, "NGN"), credit, our_ref, "RAIL1", "as told"
+    )
+
+
+async def test_the_statement_tells_what_nobody_else_does(house: House) -> None:
+    house.connectors[0].before_submit = [ExchangeFailed("cut", sent=Sent.MAYBE)]
+    (payment,) = await house.initiated(house.order())
+    await house.rounds()
+    (attempt,) = await house.attempts(payment)
+    await _read_statement(house, _line(house, attempt.our_ref))
+    assert (await house.now_stands(payment)).state is PaymentState.SUCCEEDED
+    assert await house.balances(WALLET, "float:toy") == [(FULL - 5_000, FULL - 5_000), (-5_000, -5_000)]
+
+
+async def test_what_the_rail_gives_back_is_given_back(house: House) -> None:
+    house.rules.fee_minor = 50
+    (payment,) = await house.initiated(house.order())
+    await house.rounds()
+    (attempt,) = await house.attempts(payment)
+    await _read_statement(house, _line(house, attempt.our_ref, credit=True))
+    payment = await house.now_stands(payment)
+    assert (payment.state, payment.reason) == (PaymentState.REVERSED, "reversed_by_rail")
+    assert await house.balances(WALLET, "float:toy", "payments:fees:NGN") == [(FULL, FULL), (0, 0), (0, 0)]
+
+
+async def test_paid_on_the_statement_after_it_was_declined_goes_to_suspense(house: House) -> None:
+    (payment,) = await house.initiated(house.order(payee=magic(Fault.DECLINED)))
+    await house.rounds()
+    (attempt,) = await house.attempts(payment)
+    assert (await house.now_stands(payment)).state is PaymentState.FAILED
+    await _read_statement(house, _line(house, attempt.our_ref))
+    assert (await house.now_stands(payment)).state is PaymentState.FAILED
+    assert (await house.attempts(payment))[0].state is AttemptState.LATE_SUCCESS
+    assert await house.balances(WALLET, "float:toy", "payments:suspense:NGN") == [
+        (FULL, FULL),
+        (-5_000, -5_000),
+        (5_000, 5_000),
+    ]
+    await _read_statement(house, _line(house, attempt.our_ref, credit=True))
+    assert await house.balances("float:toy", "payments:suspense:NGN") == [(0, 0), (0, 0)]

@@ -42,6 +42,7 @@ from omniroute.money.payments.model import (
     public_status,
 )
 from omniroute.money.payments.outcomes import Evidence, Recorded, record
+from omniroute.money.payments.statements import StatementReader
 
 __all__ = [
     "BOOK",
@@ -72,6 +73,7 @@ __all__ = [
     "Rulebook",
     "Rulebooks",
     "Source",
+    "StatementReader",
     "Step",
     "approve",
     "cancel",

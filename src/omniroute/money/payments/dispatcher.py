@@ -341,8 +341,13 @@ class Dispatcher:
             return "no_attempt"
         attempt = store.attempt_of(rows[0])
         if event.trust is Trust.HINT or event.kind not in (EventKind.PAYOUT_RESULT, EventKind.QUERY_RESULT):
-            now = self._clock.now()
-            await tx.execute(store.SQL.ask_now, tenant=tx.tenant, attempts=[attempt.attempt_id], now=now)
+            await tx.execute(
+                store.SQL.ask_now,
+                tenant=tx.tenant,
+                attempt=attempt.attempt_id,
+                provider_ref=event.result.provider_ref if callback.authentic else None,
+                now=self._clock.now(),
+            )
             return "asked"
         phase = "query" if event.kind is EventKind.QUERY_RESULT else "callback"
         code_class = link.connector.codes()[phase].find(event.result.answer.code).code_class

@@ -268,10 +268,11 @@ UPDATE payment_attempt a
 RETURNING a.*
 
 -- name: ask_now
--- Ask about these attempts at the next occasion: something hints that there is news.
+-- Ask about this attempt at the next occasion: something hints that there is news. The rail's own name for it is kept
+-- when we had none, for rails that can only be asked by it.
 UPDATE payment_attempt
-   SET next_query_at = least(next_query_at, %(now)s)
- WHERE tenant_id = %(tenant)s AND attempt_id = ANY (%(attempts)s) AND state IN ('pending', 'unknown')
+   SET next_query_at = least(next_query_at, %(now)s), provider_ref = coalesce(provider_ref, %(provider_ref)s)
+ WHERE tenant_id = %(tenant)s AND attempt_id = %(attempt)s AND state IN ('sending', 'pending', 'unknown')
 
 -- name: find_attempts
 -- The attempts of a payment, the first first.
@@ -336,3 +337,28 @@ SELECT a.* FROM payment_attempt a
  WHERE a.tenant_id = %(tenant)s AND a.state IN ('unknown', 'manual')
  ORDER BY a.sent_at, a.attempt_id
  LIMIT %(limit)s
+
+-- name: statements_due
+-- Connections whose statement was not read for a while, over all organisations, the longest waiting first.
+SELECT tenant_id, connection_id FROM bank_connection
+ WHERE status <> 'closed' AND %(operation)s = ANY (operations)
+   AND (statement_until IS NULL OR statement_until <= %(before)s)
+ ORDER BY statement_until NULLS FIRST
+ LIMIT %(limit)s
+
+-- name: set_statement_until
+-- How far a statement has been read; it never goes back.
+UPDATE bank_connection SET statement_until = greatest(statement_until, %(until)s)
+ WHERE tenant_id = %(tenant)s AND connection_id = %(connection)s
+
+-- name: insert_statement_lines
+-- Lines of a statement that were not there yet.
+INSERT INTO rail_statement_line (tenant_id, connection_id, line_id, booked_at, amount_minor, currency, credit, our_ref,
+                                 provider_ref, narration, read_at)
+SELECT %(tenant)s, %(connection)s, n.line_id, n.booked_at, n.amount_minor, n.currency, n.credit, n.our_ref,
+       n.provider_ref, n.narration, %(now)s
+  FROM unnest(%(line_id)s::text[], %(booked_at)s::timestamptz[], %(amount_minor)s::bigint[], %(currency)s::text[],
+              %(credit)s::boolean[], %(our_ref)s::text[], %(provider_ref)s::text[], %(narration)s::text[])
+       AS n (line_id, booked_at, amount_minor, currency, credit, our_ref, provider_ref, narration)
+ON CONFLICT DO NOTHING
+RETURNING line_id

@@ -166,6 +166,7 @@ class StatementLine:
     narration: str
     balance_after: Money | None = None
     value_on: date | None = None
+    is_fee: bool = False  # What the rail took for itself; `our_ref` then names the order it was for.
 
 
 @dataclass(frozen=True, slots=True)
