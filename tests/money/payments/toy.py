@@ -4,7 +4,7 @@ What it cannot do over HTTP it does by raising what the HTTP client would raise.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from omniroute.infra.http import ExchangeFailed, Sent
@@ -140,7 +140,21 @@ class ToyConnector:
         return []
 
     async def fetch_statement(self, context: rails.Context, day: date, cursor: str | None) -> rails.StatementPage:
-        return rails.StatementPage((), None)
+        start = datetime.combine(day, time(), UTC)
+        lines = tuple(
+            rails.StatementLine(
+                f"{movement.rail}-{movement.number}",
+                movement.at,
+                Money(abs(movement.amount_minor), movement.currency),
+                movement.amount_minor > 0,
+                movement.reference,
+                movement.rail_ref,
+                movement.kind,
+                is_fee=movement.kind == "fee",
+            )
+            for movement in self.world.statement(self.rail, "float", start, start + timedelta(days=1))
+        )
+        return rails.StatementPage(lines, None)
 
     async def list_institutions(self, context: rails.Context) -> Sequence[rails.Institution]:
         return []
