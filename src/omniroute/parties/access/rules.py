@@ -13,13 +13,15 @@ BRANCHES_MAX = 200
 
 P = Permission
 _READ = {P.ORGANISATION_READ, P.LEDGER_READ}
+_INITIATE = {P.PAYMENTS_READ, P.PAYMENTS_INITIATE, P.PAYMENTS_CANCEL, P.PAYMENTS_ENQUIRE, P.BATCHES_WRITE}
 BUILT_IN: dict[str, tuple[str, frozenset[Permission]]] = {
     "owner": ("Everything in the organisation", frozenset(P) - PLATFORM_PERMISSIONS),
     "finance_admin": (
-        "Runs the books: accounts, limits, rates, periods",
+        "Runs the books and the payments: accounts, limits, rates, periods, routes, bank connections",
         frozenset(
             {
                 *_READ,
+                *_INITIATE,
                 P.LEDGER_POST,
                 P.LEDGER_POST_SOFT_CLOSED,
                 P.LEDGER_ACCOUNTS_WRITE,
@@ -27,24 +29,55 @@ BUILT_IN: dict[str, tuple[str, frozenset[Permission]]] = {
                 P.LEDGER_LIMITS_WRITE,
                 P.LEDGER_RATES_WRITE,
                 P.LEDGER_CHECK,
+                P.PAYMENTS_APPROVE,
+                P.PAYMENTS_REVIEW,
+                P.PAYMENTS_POLICIES_WRITE,
+                P.SCHEDULES_WRITE,
+                P.CONNECTIONS_READ,
+                P.CONNECTIONS_WRITE,
+                P.WEBHOOKS_READ,
+                P.WEBHOOKS_WRITE,
                 P.PEOPLE_READ,
                 P.AUDIT_READ,
             }
         ),
     ),
-    "payment_initiator": ("Starts payments and postings", frozenset({*_READ, P.LEDGER_POST})),
-    "approver": ("Reads, and approves what others start", frozenset({*_READ, P.AUDIT_READ})),
+    "payment_initiator": (
+        "Starts payments and postings",
+        frozenset({*_READ, *_INITIATE, P.LEDGER_POST, P.SCHEDULES_WRITE, P.CONNECTIONS_READ}),
+    ),
+    "approver": (
+        "Reads, and approves what others start",
+        frozenset({*_READ, P.PAYMENTS_READ, P.PAYMENTS_APPROVE, P.PAYMENTS_REVIEW, P.CONNECTIONS_READ, P.AUDIT_READ}),
+    ),
     "customer_admin": (
         "Looks after branches, applications and people",
         frozenset({*_READ, P.BRANCHES_WRITE, P.APPLICATIONS_WRITE, P.PEOPLE_READ, P.PEOPLE_WRITE}),
     ),
     "auditor": (
         "Reads everything, changes nothing",
-        frozenset({*_READ, P.LEDGER_CHECK, P.PEOPLE_READ, P.KEYS_READ, P.AUDIT_READ}),
+        frozenset(
+            {
+                *_READ,
+                P.LEDGER_CHECK,
+                P.PAYMENTS_READ,
+                P.CONNECTIONS_READ,
+                P.WEBHOOKS_READ,
+                P.PEOPLE_READ,
+                P.KEYS_READ,
+                P.AUDIT_READ,
+            }
+        ),
     ),
-    "user": ("Reads the organisation", frozenset({P.ORGANISATION_READ})),
-    "support": ("Reads accounts and people to help them", frozenset({*_READ, P.PEOPLE_READ})),
-    "integration": ("A system that posts and reads", frozenset({*_READ, P.LEDGER_POST, P.LEDGER_ACCOUNTS_WRITE})),
+    "user": ("Reads the organisation, asks whose an account is", frozenset({P.ORGANISATION_READ, P.PAYMENTS_ENQUIRE})),
+    "support": (
+        "Reads accounts, payments and people to help them",
+        frozenset({*_READ, P.PAYMENTS_READ, P.PEOPLE_READ}),
+    ),
+    "integration": (
+        "A system that posts, pays and reads",
+        frozenset({*_READ, *_INITIATE, P.LEDGER_POST, P.LEDGER_ACCOUNTS_WRITE, P.CONNECTIONS_READ}),
+    ),
 }
 """Roles every organisation starts with: name -> (description, permissions)."""
 OWNER = "owner"
