@@ -177,25 +177,26 @@ CREATE POLICY oidc_provider_tenant ON oidc_provider TO omniroute_app, omniroute_
     WITH CHECK (tenant_id = current_tenant() AND current_branches() IS NULL);
 GRANT SELECT, INSERT, UPDATE ON oidc_provider TO omniroute_app, omniroute_worker;
 
--- Our own keys, of no tenant. Reached through the functions below only; the private half is a JWK.
+-- Our own keys, of no tenant. Reached through the functions below only; the private half is a JWK, sealed
+-- under a master key that is not in the database (docs/modules/secrets.md).
 CREATE TABLE signing_key (
-    kid         text        NOT NULL,
-    algorithm   text        NOT NULL,
-    private_jwk jsonb       NOT NULL,
-    public_jwk  jsonb       NOT NULL,
-    created_at  timestamptz NOT NULL,
-    signs_until timestamptz NOT NULL,
-    shown_until timestamptz NOT NULL,
+    kid            text        NOT NULL,
+    algorithm      text        NOT NULL,
+    private_sealed bytea       NOT NULL,
+    public_jwk     jsonb       NOT NULL,
+    created_at     timestamptz NOT NULL,
+    signs_until    timestamptz NOT NULL,
+    shown_until    timestamptz NOT NULL,
     CONSTRAINT signing_key_pkey PRIMARY KEY (kid),
     CONSTRAINT signing_key_algorithm_known CHECK (algorithm = 'ES256'),
     CONSTRAINT signing_key_shown_longer CHECK (shown_until > signs_until)
 );
 ALTER TABLE signing_key ENABLE ROW LEVEL SECURITY;
 
-CREATE FUNCTION signing_key_current(p_now timestamptz) RETURNS TABLE (kid text, private_jwk jsonb)
+CREATE FUNCTION signing_key_current(p_now timestamptz) RETURNS TABLE (kid text, private_sealed bytea)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = omniroute, pg_temp
     AS $$
-    SELECT k.kid, k.private_jwk FROM signing_key k
+    SELECT k.kid, k.private_sealed FROM signing_key k
      WHERE k.created_at <= p_now AND p_now < k.signs_until ORDER BY k.created_at DESC, k.kid LIMIT 1
     $$;
 
@@ -204,7 +205,7 @@ CREATE FUNCTION signing_keys_shown(p_now timestamptz) RETURNS TABLE (kid text, p
     AS $$ SELECT k.kid, k.public_jwk FROM signing_key k WHERE p_now < k.shown_until ORDER BY k.created_at, k.kid $$;
 
 -- Adds a key; at once or, with p_only_if_none, when none signs at p_now. One process wins, the others get false.
-CREATE FUNCTION signing_key_add(p_kid text, p_private jsonb, p_public jsonb, p_now timestamptz,
+CREATE FUNCTION signing_key_add(p_kid text, p_private bytea, p_public jsonb, p_now timestamptz,
                                 p_signs_until timestamptz, p_shown_until timestamptz, p_only_if_none boolean)
     RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = omniroute, pg_temp
@@ -214,10 +215,24 @@ BEGIN
     IF p_only_if_none AND EXISTS (SELECT FROM signing_key_current(p_now)) THEN
         RETURN false;
     END IF;
-    INSERT INTO signing_key (kid, algorithm, private_jwk, public_jwk, created_at, signs_until, shown_until)
+    INSERT INTO signing_key (kid, algorithm, private_sealed, public_jwk, created_at, signs_until, shown_until)
     VALUES (p_kid, 'ES256', p_private, p_public, p_now, p_signs_until, p_shown_until);
     RETURN true;
 END $$;
+
+-- For a new master key: every sealed key, and the exchange of one sealed form for another if it still stands.
+CREATE FUNCTION signing_keys_sealed() RETURNS TABLE (kid text, private_sealed bytea)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = omniroute, pg_temp
+    AS $$ SELECT k.kid, k.private_sealed FROM signing_key k ORDER BY k.kid $$;
+
+CREATE FUNCTION signing_key_reseal(p_kid text, p_before bytea, p_after bytea) RETURNS boolean
+    LANGUAGE sql SECURITY DEFINER SET search_path = omniroute, pg_temp
+    AS $$
+    WITH done AS (
+        UPDATE signing_key SET private_sealed = p_after WHERE kid = p_kid AND private_sealed = p_before RETURNING 1
+    )
+    SELECT EXISTS (SELECT FROM done)
+    $$;
 
 -- What a holder may do: [{permissions, branches}]; branches null is the whole organisation.
 -- Not for the application role: it would tell one tenant about another's people.
@@ -304,7 +319,8 @@ CREATE FUNCTION credential_touch(p_tenant uuid, p_credential uuid, p_now timesta
     $$;
 
 GRANT EXECUTE ON FUNCTION signing_key_current(timestamptz), signing_keys_shown(timestamptz),
-    signing_key_add(text, jsonb, jsonb, timestamptz, timestamptz, timestamptz, boolean),
+    signing_key_add(text, bytea, jsonb, timestamptz, timestamptz, timestamptz, boolean),
     authenticate_credential(text), authenticate_client(uuid, uuid),
     authenticate_session(text), authenticate_issuer(text, text[]), credential_touch(uuid, uuid, timestamptz)
     TO omniroute_app;
+GRANT EXECUTE ON FUNCTION signing_keys_sealed(), signing_key_reseal(text, bytea, bytea) TO omniroute_worker;

@@ -10,13 +10,14 @@ from omniroute.infra.postgres import Database
 from omniroute.ledger import Poster
 from omniroute.parties import access, tenants
 from tests.api.makers import CLOCK, Client, Makers
+from tests.vaults import the_vault
 
 
 @pytest.fixture(scope="module")
 async def services(app_db: Database, worker_db: Database) -> AsyncIterator[Services]:
     poster = Poster(app_db, lambda tenant_id: CLOCK.now().date())
     gate = access.Authenticator(app_db)
-    yield Services(db=app_db, poster=poster, clock=CLOCK, authenticator=gate, worker_db=worker_db)
+    yield Services(db=app_db, poster=poster, clock=CLOCK, authenticator=gate, vault=the_vault(), worker_db=worker_db)
     await poster.close()
 
 

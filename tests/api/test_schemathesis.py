@@ -17,11 +17,13 @@ from omniroute.api import openapi_document
 from tests.api.makers import Client, open_accounts, transfer
 
 SERVER = """
-import asyncio, sys
+import asyncio, sys, tempfile
+from pathlib import Path
 from granian.constants import Interfaces
 from granian.server.embed import Server
 from omniroute.api import Services, create_app
 from omniroute.infra.postgres import Database
+from omniroute.infra.secrets import FileKeys, Vault
 from omniroute.kit.clock import SystemClock
 from omniroute.ledger import Poster
 from omniroute.parties.access import Authenticator
@@ -31,7 +33,10 @@ async def main() -> None:
     clock = SystemClock()
     poster = Poster(db, lambda tenant_id: clock.now().date())
     worker_db = await Database.open(sys.argv[1], role="omniroute_worker")
-    services = Services(db=db, poster=poster, clock=clock, authenticator=Authenticator(db), worker_db=worker_db)
+    vault = Vault(FileKeys.create(Path(tempfile.mkdtemp())))
+    services = Services(
+        db=db, poster=poster, clock=clock, authenticator=Authenticator(db), vault=vault, worker_db=worker_db
+    )
     app = create_app(services, access_log=False)
     await Server(app, address="127.0.0.1", port=int(sys.argv[2]), interface=Interfaces.ASGI).serve()
 

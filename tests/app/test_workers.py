@@ -1,6 +1,7 @@
 """Every background job can do its round, with the rights it has in production."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -9,9 +10,13 @@ from omniroute.app.wiring import opened
 from omniroute.app.workers import JOB_NAMES, JOBS, UnknownJob, select_jobs, work
 
 
-async def test_every_job_does_a_round_with_the_rights_it_has(database_url: str) -> None:
-    environment = {"OMNIROUTE_DATABASE_URL": database_url, "OMNIROUTE_EVENT_RETENTION_DAYS": "30"}
-    async with opened(load_settings(environment)) as house:
+async def test_every_job_does_a_round_with_the_rights_it_has(database_url: str, tmp_path: Path) -> None:
+    environment = {
+        "OMNIROUTE_DATABASE_URL": database_url,
+        "OMNIROUTE_EVENT_RETENTION_DAYS": "30",
+        "OMNIROUTE_SECRETS_DIR": str(tmp_path / "keys"),
+    }
+    async with opened(load_settings(environment), create_keys=True) as house:
         done = {job.name: await job.round(house) for job in JOBS}
     assert set(done) == {
         "holds.expire",

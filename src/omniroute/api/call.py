@@ -14,6 +14,7 @@ from omniroute.api.proxies import Proxies
 from omniroute.api.selection import Selection
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database
+from omniroute.infra.secrets import Vault
 from omniroute.kit import ids
 from omniroute.kit.clock import Clock
 from omniroute.ledger import Command, Outcome
@@ -66,6 +67,7 @@ class Services:
     `authenticator` knows the issuer of our tokens and keeps callers for some seconds. `worker_db` reads for the check
     of the books (None: it is not offered here). `proxies`: whose word on the client's address counts.
     `selection`: the modules this process serves.
+    `vault` opens what is stored sealed.
     `data_folder`: where free disk space matters (None: not ours to watch). `registry`: where metrics are kept.
     """
 
@@ -73,6 +75,7 @@ class Services:
     poster: Poster
     clock: Clock
     authenticator: Authenticator
+    vault: Vault
     worker_db: Database | None = None
     limits: Limits = Limits()
     registry: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))

@@ -34,6 +34,7 @@ from omniroute.api.operations import FORM_TYPE, JSON_TYPE, Access, Operation, Re
 from omniroute.api.problems import Answer, problem
 from omniroute.infra import idempotency
 from omniroute.infra.postgres import DatabaseUnavailable, StatementTimeout, Tx, WriteConflict
+from omniroute.infra.secrets import KeysUnavailable
 from omniroute.kit.refusal import Kind, Refusal
 from omniroute.parties.access import Caller, Permission, PermissionMissing
 
@@ -110,6 +111,8 @@ async def perform(services: Services, op: Operation, request: Incoming) -> Answe
         return problem(refusal)
     except (DatabaseUnavailable, StatementTimeout, WriteConflict):
         return problem(Unavailable())
+    except KeysUnavailable:
+        return problem(Unavailable("the master keys of stored secrets cannot be asked at present"))
 
 
 def _admit(

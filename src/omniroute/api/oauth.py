@@ -69,6 +69,7 @@ async def issue_token(call: Call, body: TokenIn) -> Reply:
     try:
         token = await access.issue_token(
             call.services.db,
+            call.services.vault,
             grant_type=body.grant_type,
             client_id=client_id,
             client_secret=client_secret,

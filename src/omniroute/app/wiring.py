@@ -50,6 +50,7 @@ class House:
                 issuer=settings.jwt_issuer or settings.public_url or access.ISSUER_DEFAULT,
                 loopback_allowed=settings.allow_loopback_oidc,
             ),
+            vault=self.vault,
             worker_db=self.worker_db,
             data_folder=folder if folder.exists() else None,
             public_url=settings.public_url,

@@ -115,7 +115,7 @@ async def _purge_keys(house: House) -> int:
 
 
 async def _sign(house: House) -> int:
-    await access.rotate_signing_key(house.db, now=house.clock.now(), only_if_none=True)
+    await access.rotate_signing_key(house.db, house.vault, now=house.clock.now(), only_if_none=True)
     return 0  # Whether it made one or not: the next look is after the pause.
 
 

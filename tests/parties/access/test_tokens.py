@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
 from omniroute.infra.postgres import Database
+from omniroute.infra.secrets import Binding, FileKeys, Vault
 from omniroute.kit.ids import show
 from omniroute.parties import access
 from omniroute.parties.access import AccessToken, Authenticator, IssuedKey, Permission, client_id
 from tests.parties.makers import META, NOW, make_organisation, refuses, state
+from tests.vaults import the_vault
 
 
 async def token(db: Database, client: IssuedKey, *, scope: str | None = None, **changes: Any) -> AccessToken:
@@ -24,7 +27,7 @@ async def token(db: Database, client: IssuedKey, *, scope: str | None = None, **
         "client_secret": client.secret.text,
         "now": NOW,
     }
-    return await access.issue_token(db, scope=scope, **(wanted | changes))
+    return await access.issue_token(db, the_vault(), scope=scope, **(wanted | changes))
 
 
 async def test_a_token_holds_the_scope_asked_and_no_more(app_db: Database) -> None:
@@ -95,7 +98,7 @@ async def test_signing_keys_rotate_while_tokens_live(app_db: Database) -> None:
     await gate.authenticate(f"Bearer {old.token.text}", now=NOW)
 
     later = NOW + timedelta(minutes=1)
-    assert await access.rotate_signing_key(app_db, now=later)
+    assert await access.rotate_signing_key(app_db, the_vault(), now=later)
     new = await token(app_db, client, now=later)
 
     kids = {key["kid"] for key in (await access.public_keys(app_db, now=later))["keys"]}
@@ -103,9 +106,36 @@ async def test_signing_keys_rotate_while_tokens_live(app_db: Database) -> None:
     for gate in (Authenticator(app_db), Authenticator(app_db)):
         for issued in (old, new):
             assert (await gate.authenticate(f"Bearer {issued.token.text}", now=later)).tenant_id == org.id
-    assert not await access.rotate_signing_key(app_db, now=later, only_if_none=True)
+    assert not await access.rotate_signing_key(app_db, the_vault(), now=later, only_if_none=True)
     gone = {key["kid"] for key in (await access.public_keys(app_db, now=NOW + timedelta(days=60)))["keys"]}
     assert not gone & kids
+
+
+async def test_private_keys_lie_sealed_and_follow_the_master_key(
+    app_db: Database, worker_db: Database, owner_db: Database, tmp_path: Path
+) -> None:
+    client = await (await make_organisation(app_db)).key(kind="client")
+    vault, other = the_vault(), Vault(FileKeys.create(tmp_path))
+    issued = await token(app_db, client)
+    async with owner_db.tx() as tx:
+        cursor = await tx.connection.execute("SELECT private_sealed FROM signing_key ORDER BY created_at")
+        before = [bytes(row[0]) for row in await cursor.fetchall()]
+    assert before
+    assert not any(b'"d"' in sealed for sealed in before)
+    with refuses("secrets.key_missing"):
+        await access.issue_token(
+            app_db, other, grant_type="client_credentials", client_id=client_id(client.key.id),
+            client_secret=client.secret.text, now=NOW,
+        )  # fmt: skip
+    await vault.keys.add_key()
+    done = await access.reseal_signing_keys(worker_db, vault)
+    assert (done.changed, done.current, done.failed) == (len(before), 0, [])
+    again = await access.reseal_signing_keys(worker_db, vault)
+    assert (again.changed, again.current) == (0, len(before))
+    lost = await access.reseal_signing_keys(worker_db, other)
+    assert (lost.changed, len(lost.failed)) == (0, len(before))
+    for text in (issued.token.text, (await token(app_db, client)).token.text):
+        await Authenticator(app_db).authenticate(f"Bearer {text}", now=NOW)
 
 
 @pytest.mark.parametrize("attack", ["other key", "hmac", "none", "issuer", "audience", "type", "organisation", "crit"])
@@ -115,8 +145,9 @@ async def test_a_forged_token_of_ours(app_db: Database, attack: str) -> None:
     await token(app_db, client)
     public = (await access.public_keys(app_db, now=NOW))["keys"][-1]
     async with app_db.tx() as tx:
-        cursor = await tx.connection.execute("SELECT private_jwk FROM signing_key_current(%s)", [NOW])
-        private: dict[str, Any] = (await cursor.fetchone() or ({},))[0]
+        cursor = await tx.connection.execute("SELECT kid, private_sealed FROM signing_key_current(%s)", [NOW])
+        kid, sealed = await cursor.fetchone() or ("", b"")
+    private: dict[str, Any] = json.loads(await the_vault().open(Binding(None, "signing_key", kid), sealed))
     key: Any = ECKey.import_key(private)
     header: dict[str, Any] = {"alg": "ES256", "kid": private["kid"], "typ": "at+jwt"}
     claims = {

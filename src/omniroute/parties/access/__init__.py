@@ -77,7 +77,13 @@ from omniroute.parties.access.roles import (
 from omniroute.parties.access.rules import BUILT_IN, OWNER, check_may_give
 from omniroute.parties.access.sessions import list_sessions, open_session, revoke_sessions
 from omniroute.parties.access.store import GRANTS, KEYS, PROVIDERS, ROLES
-from omniroute.parties.access.tokens import ISSUER_DEFAULT, issue_token, public_keys, rotate_signing_key
+from omniroute.parties.access.tokens import (
+    ISSUER_DEFAULT,
+    issue_token,
+    public_keys,
+    reseal_signing_keys,
+    rotate_signing_key,
+)
 
 __all__ = [
     "BUILT_IN",
@@ -143,6 +149,7 @@ __all__ = [
     "public_keys",
     "read_secret",
     "record_grant",
+    "reseal_signing_keys",
     "revoke_key",
     "revoke_sessions",
     "rotate_key",

@@ -211,7 +211,7 @@ SELECT id, name, issuer, audience, jwks_uri, jwks, algorithms, role_claim, role_
 
 -- name: current_signing_key
 -- The key that signs now.
-SELECT kid, private_jwk FROM signing_key_current(%(now)s);
+SELECT kid, private_sealed FROM signing_key_current(%(now)s);
 
 -- name: shown_signing_keys
 -- Public keys whose tokens may still be valid.
@@ -219,8 +219,16 @@ SELECT kid, public_jwk FROM signing_keys_shown(%(now)s);
 
 -- name: add_signing_key
 -- A new signing key; false when somebody else made one first.
-SELECT signing_key_add(%(kid)s, %(private_jwk)s::jsonb, %(public_jwk)s::jsonb, %(now)s, %(signs_until)s, %(shown_until)s,
-                       %(only_if_none)s);
+SELECT signing_key_add(%(kid)s, %(private_sealed)s::bytea, %(public_jwk)s::jsonb, %(now)s, %(signs_until)s,
+                       %(shown_until)s, %(only_if_none)s);
+
+-- name: sealed_signing_keys
+-- Every private half as it is stored, for a new master key.
+SELECT kid, private_sealed FROM signing_keys_sealed();
+
+-- name: reseal_signing_key
+-- Whether the stored form was still the one before, and now is the one after.
+SELECT signing_key_reseal(%(kid)s, %(before)s::bytea, %(after)s::bytea);
 
 -- name: authenticate_credential
 -- The key or client behind a lookup.

@@ -1,10 +1,13 @@
 """Access tokens of our own: OAuth2 client credentials (RFC 6749 section 4.4) as JWTs (RFC 9068), signed with ES256.
 
-Keys live in the database and sign for 30 days; the JWKS shows them for an hour longer than their last token lives.
+Keys live in the database, private halves sealed, and sign for 30 days; the JWKS shows them for an
+hour longer than their last token lives.
+
 A token names its client; what it may do is looked up again when it is used: revoking the client ends its tokens.
 """
 
 import json
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from omniroute.infra.postgres import Database
+from omniroute.infra.secrets import Binding, Rotation, Vault, rotate
 from omniroute.kit.ids import MalformedId, parse, show, uuid7
 from omniroute.kit.refusal import Refusal
 from omniroute.parties.access import bearer
@@ -38,6 +42,7 @@ ALGORITHM = "ES256"
 
 async def issue_token(
     db: Database,
+    vault: Vault,
     *,
     grant_type: str,
     client_id: str,
@@ -51,7 +56,7 @@ async def issue_token(
 
     Opens its own transactions, because the client's organisation is known only from the secret.
 
-    Raises: GrantTypeUnsupported, ClientUnknown, OrganisationInactive, ScopeExceedsClient.
+    Raises: GrantTypeUnsupported, ClientUnknown, OrganisationInactive, ScopeExceedsClient; what `Vault.open` raises.
     """
     if grant_type != "client_credentials":
         raise GrantTypeUnsupported()
@@ -60,7 +65,7 @@ async def issue_token(
         raise OrganisationInactive()
     held = {permission for part in row.scopes for permission in part["permissions"]}
     wanted = _narrowed(scope, held)
-    kid, key = await _signing_key(db, now=now)
+    kid, key = await _signing_key(db, vault, now=now)
     ends = [end for end in (now + TOKEN_LIFE, row.expires_at, row.secret_expires_at) if end is not None]
     expires_at = min(ends)
     claims = {
@@ -124,16 +129,22 @@ async def public_keys(db: Database, *, now: datetime) -> dict[str, list[dict[str
     return {"keys": [row.public_jwk for row in rows]}
 
 
-async def rotate_signing_key(db: Database, *, now: datetime, only_if_none: bool = False) -> bool:
-    """Add a key that signs from now on; the one before stays published until its last token has ended."""
+async def rotate_signing_key(db: Database, vault: Vault, *, now: datetime, only_if_none: bool = False) -> bool:
+    """Add a key that signs from now on; the one before stays published until its last token has ended.
+
+    Raises: KeysUnavailable, BadKeys.
+    """
     kid = show("jwk", uuid7())
+    if only_if_none and await _find(db, now) is not None:
+        return False
     key = ECKey.generate_key("P-256", {"kid": kid, "use": "sig", "alg": ALGORITHM})
+    sealed = await vault.seal(_binding(kid), json.dumps(key.as_dict(private=True)).encode())
     async with db.tx() as tx:
         return bool(
             await tx.value(
                 SQL.add_signing_key,
                 kid=kid,
-                private_jwk=json.dumps(key.as_dict(private=True)),
+                private_sealed=sealed,
                 public_jwk=json.dumps(key.as_dict(private=False)),
                 now=now,
                 signs_until=now + KEY_SIGNS_FOR,
@@ -143,14 +154,41 @@ async def rotate_signing_key(db: Database, *, now: datetime, only_if_none: bool 
         )
 
 
-async def _signing_key(db: Database, *, now: datetime) -> tuple[str, ECKey]:
-    for _ in range(2):
+async def reseal_signing_keys(db: Database, vault: Vault, *, reencrypt: bool = False) -> Rotation:
+    """Bring the private halves under the current master key. `db` is the background's.
+
+    Raises: KeysUnavailable, BadKeys.
+    """
+
+    async def records() -> AsyncIterator[tuple[Binding, bytes]]:
         async with db.tx() as tx:
-            row = await tx.one_or_none(SQL.current_signing_key, now=now)
+            rows = await tx.all(SQL.sealed_signing_keys)
+        for row in rows:
+            yield _binding(row.kid), row.private_sealed
+
+    async def save(binding: Binding, before: bytes, after: bytes) -> bool:
+        async with db.tx() as tx:
+            return bool(await tx.value(SQL.reseal_signing_key, kid=binding.record_id, before=before, after=after))
+
+    return await rotate(vault, records(), save, reencrypt=reencrypt)
+
+
+async def _signing_key(db: Database, vault: Vault, *, now: datetime) -> tuple[str, ECKey]:
+    for _ in range(2):
+        row = await _find(db, now)
         if row is not None:
-            return row.kid, ECKey.import_key(row.private_jwk)
-        await rotate_signing_key(db, now=now, only_if_none=True)
+            return row.kid, ECKey.import_key(json.loads(await vault.open(_binding(row.kid), row.private_sealed)))
+        await rotate_signing_key(db, vault, now=now, only_if_none=True)
     raise AssertionError("a signing key was added and cannot be found")
+
+
+async def _find(db: Database, now: datetime) -> Any:
+    async with db.tx() as tx:
+        return await tx.one_or_none(SQL.current_signing_key, now=now)
+
+
+def _binding(kid: str) -> Binding:
+    return Binding(None, "signing_key", kid)
 
 
 TOKEN_REFUSALS: tuple[type[Refusal], ...] = (ClientUnknown, GrantTypeUnsupported, ScopeExceedsClient)
