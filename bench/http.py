@@ -117,13 +117,19 @@ class serving:  # noqa: N801 - used as a context manager, like a function
             self.url = "http://127.0.0.1:18231"
             self.pid = self._process.pid
             async with httpx.AsyncClient() as client:
-                for _ in range(100):
+                for _ in range(600):
                     await asyncio.sleep(0.1)
+                    if self._process.returncode is not None:
+                        break
                     try:
                         if (await client.get(f"{self.url}/health")).status_code == 200:
                             return self
                     except httpx.TransportError:
                         continue
+            if self._process.returncode is None:
+                # One that stays would take a share of the next one's connections.
+                self._process.kill()
+                await self._process.wait()
             log.seek(0)
             raise RuntimeError(log.read().decode())
 
