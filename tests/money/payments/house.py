@@ -46,7 +46,7 @@ class Rules:
     limits: tuple[payments.LimitUse, ...] = ()
     refusal: Refusal | None = None
 
-    def decide(self, command: InitiatePayment, *, now: datetime, today: date) -> Decision:
+    def decide(self, command: InitiatePayment, *, actor: str, now: datetime, today: date) -> Decision:
         if self.refusal is not None:
             raise self.refusal
         book = command.type is PaymentType.INTERNAL_TRANSFER

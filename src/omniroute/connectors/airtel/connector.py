@@ -75,6 +75,7 @@ class Airtel:
             frozenset(currency for _, currency in COUNTRIES.values()),
             frozenset(COUNTRIES),
             frozenset({PartyKind.MSISDN}),
+            frozenset({"airtel"}),
         )
 
     def policy(self) -> RailPolicy:

@@ -78,6 +78,7 @@ class MpesaConnector:
             currencies=frozenset({"KES"}),
             countries=frozenset({"KE"}),
             payee_kinds=frozenset({PartyKind.MSISDN, PartyKind.TILL, PartyKind.PAYBILL}),
+            networks=frozenset({"safaricom"}),
         )
 
     def policy(self) -> RailPolicy:

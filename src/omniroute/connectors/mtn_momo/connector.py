@@ -76,6 +76,7 @@ class MtnMomo:
             frozenset(currency for _, currency in ENVIRONMENTS.values()),
             frozenset(country for country, _ in ENVIRONMENTS.values() if country),
             frozenset({PartyKind.MSISDN}),
+            frozenset({"mtn"}),
         )
 
     def policy(self) -> RailPolicy:

@@ -14,6 +14,7 @@ from uuid import UUID
 from omniroute import ledger
 from omniroute.infra import events
 from omniroute.infra.events import Meta
+from omniroute.infra.idempotency import KeyReused
 from omniroute.infra.postgres import Tx
 from omniroute.kit.ids import uuid7
 from omniroute.kit.refusal import Refusal
@@ -39,19 +40,26 @@ from omniroute.money.payments.model import (
 class Rulebook(Protocol):
     """What an organisation has decided about its payments: routes, fees, approvals, limits. No I/O."""
 
-    def decide(self, command: InitiatePayment, *, now: datetime, today: date) -> Decision:
-        """What the rules say. Raises: NoRoute, LimitExceeded (of a single payment), and other refusals."""
+    def decide(self, command: InitiatePayment, *, actor: str, now: datetime, today: date) -> Decision:
+        """What the rules say to what `actor` asks for.
+
+        Raises: NoRoute, LimitExceeded (of a single payment), and other refusals.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One payment to initiate, and on whose behalf. `branches` None: the whole organisation."""
+    """One payment to initiate, and on whose behalf. `branches` None: the whole organisation.
+
+    `key`: the idempotency key it came under (`request_key` makes it); it stands for one payment for ever.
+    """
 
     command: InitiatePayment
     actor: str
     branches: tuple[UUID, ...] | None
     meta: Meta
+    key: UUID | None = None
 
 
 @dataclass(slots=True)
@@ -115,12 +123,16 @@ async def _check(
 ) -> list[_Draft]:
     """What remains after duplicates, unknown sources and the organisation's rules; refusals go to `outcomes`."""
     existing = await store.find_by_references(tx, [request.command.reference for request in requests])
+    used = await store.find_by_keys(tx, [request.key for request in requests if request.key is not None])
     codes = {request.command.source_code for request in requests}
     sources = await ledger.find_accounts(tx, [ledger.account_id(tx.tenant, code) for code in codes])
     drafts: list[_Draft] = []
     seen: set[str] = set()
     for place, request in enumerate(requests):
         command = request.command
+        if request.key is not None and used.setdefault(request.key, command.reference) != command.reference:
+            outcomes[place] = NotInitiated(KeyReused())
+            continue
         if command.reference in seen:
             continue  # A repeat inside the batch: answered from the first at the end.
         seen.add(command.reference)
@@ -130,7 +142,7 @@ async def _check(
             continue
         try:
             source = _source(sources, ledger.account_id(tx.tenant, command.source_code), request)
-            decision = rules.decide(command, now=now, today=today)
+            decision = rules.decide(command, actor=request.actor, now=now, today=today)
         except Refusal as refusal:
             outcomes[place] = NotInitiated(refusal)
             continue
@@ -305,6 +317,7 @@ async def _write(tx: Tx, accepted: Sequence[tuple[_Draft, Payment]], uses: Uses,
         tx,
         payments,
         [draft.hash for draft, _ in accepted],
+        [draft.request.key for draft, _ in accepted],
         [draft.decision.limits for draft, _ in accepted],
         now,
     )

@@ -201,12 +201,16 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a rail does. A connection may switch operations off, never on."""
+    """What a rail does. A connection may switch operations off, never on.
+
+    `networks`: the mobile networks whose numbers it pays; empty: any.
+    """
 
     operations: frozenset[Operation]
     currencies: frozenset[str]
     countries: frozenset[str]
     payee_kinds: frozenset[PartyKind]
+    networks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
