@@ -18,6 +18,7 @@ CREATE TABLE payment (
     narration         text        NOT NULL DEFAULT '',
     metadata          jsonb       NOT NULL DEFAULT '{}',
     body_hash         uuid        NOT NULL,
+    request_key       uuid        NULL,
     rail              text        NOT NULL,
     route             jsonb       NOT NULL DEFAULT '{}',
     connection_ids    uuid[]      NOT NULL DEFAULT '{}',
@@ -58,6 +59,8 @@ CREATE TABLE payment (
     CONSTRAINT payment_completed CHECK ((state IN ('succeeded', 'failed', 'cancelled', 'expired', 'reversed'))
         = (completed_at IS NOT NULL))
 );
+-- An idempotency key stands for one payment of the organisation.
+CREATE UNIQUE INDEX payment_request_key ON payment (tenant_id, request_key) WHERE request_key IS NOT NULL;
 -- What is to be sent, the oldest first.
 CREATE INDEX payment_due ON payment (send_after, tenant_id, payment_id) WHERE state IN ('approved', 'scheduled');
 CREATE INDEX payment_waiting ON payment (expires_at, tenant_id, payment_id) WHERE state = 'awaiting_approval';
@@ -311,6 +314,7 @@ CREATE TABLE provider_event (
     CONSTRAINT provider_event_content_key UNIQUE (tenant_id, connection_id, content_hash),
     CONSTRAINT provider_event_state_known CHECK (state IN ('received', 'processed', 'rejected', 'unreadable'))
 );
+CREATE INDEX provider_event_recent ON provider_event (tenant_id, received_at, event_id);
 CREATE INDEX provider_event_to_do ON provider_event (process_after, tenant_id, event_id) WHERE state = 'received';
 ALTER TABLE provider_event ENABLE ROW LEVEL SECURITY;
 CREATE POLICY provider_event_tenant ON provider_event TO omniroute_app, omniroute_worker

@@ -21,7 +21,7 @@ from omniroute.kit.clock import Clock
 from omniroute.money.connections.model import BankConnection, ConnectionStatus
 from omniroute.money.connections.service import CALLBACK_KEY, binding
 from omniroute.money.connections.store import SQL, connection_of
-from omniroute.money.payments import Link, LinkDown
+from omniroute.money.payments import Link, LinkDown, LinkUnknown
 from omniroute.ports.rails import Connector, Context, Credentials, RailPolicy
 
 CACHED_FOR = timedelta(seconds=5)
@@ -86,7 +86,7 @@ class ConnectionLinks:
         async with self._db.tx(tenant_id, readonly=True) as tx:
             row = await tx.one_or_none(SQL.find_connection, tenant=tenant_id, connection=connection_id)
         if row is None:
-            raise LinkDown("there is no such connection")
+            raise LinkUnknown("there is no such connection")
         connection = connection_of(row)
         if known is not None and known.connection.version == connection.version:
             opened = _Opened(known.link, connection, known.callback_key, now + CACHED_FOR)

@@ -16,11 +16,13 @@ each step books is drawn in `books`. UNKNOWN is a state with a schedule, an owne
 
 from omniroute.money.payments.approval import approve, cancel, expire, reject
 from omniroute.money.payments.books import accounts as needed_accounts
+from omniroute.money.payments.callbacks import receive as receive_callback
 from omniroute.money.payments.commands import initiate as initiate_payment
+from omniroute.money.payments.commands import request_key
 from omniroute.money.payments.dispatcher import Dispatcher, DispatcherLimits
 from omniroute.money.payments.initiation import Request, Rulebook, initiate
 from omniroute.money.payments.initiator import Initiator, PaymentsBusy, Rulebooks
-from omniroute.money.payments.links import Link, LinkDown, Links
+from omniroute.money.payments.links import Link, LinkDown, Links, LinkUnknown
 from omniroute.money.payments.model import (
     BOOK,
     Attempt,
@@ -41,11 +43,36 @@ from omniroute.money.payments.model import (
     Step,
     public_status,
 )
+from omniroute.money.payments.names import SCORE_GOOD
+from omniroute.money.payments.names import score as name_score
 from omniroute.money.payments.outcomes import Evidence, Recorded, record
+from omniroute.money.payments.reading import (
+    Approval,
+    PaymentException,
+    ProviderEvent,
+    Standing,
+    find_approvals,
+    find_attempts,
+    find_by_reference,
+    find_payment,
+    find_provider_event,
+    list_exceptions,
+    list_payments,
+    list_provider_events,
+    list_unknown,
+    replay_provider_event,
+)
 from omniroute.money.payments.statements import StatementReader
+from omniroute.money.payments.store import EXCEPTIONS, PAYMENTS, PROVIDER_EVENTS, UNKNOWN, find_steps
 
 __all__ = [
     "BOOK",
+    "EXCEPTIONS",
+    "PAYMENTS",
+    "PROVIDER_EVENTS",
+    "SCORE_GOOD",
+    "UNKNOWN",
+    "Approval",
     "Attempt",
     "AttemptState",
     "Decision",
@@ -60,12 +87,15 @@ __all__ = [
     "LimitUse",
     "Link",
     "LinkDown",
+    "LinkUnknown",
     "Links",
     "NotInitiated",
     "Payment",
+    "PaymentException",
     "PaymentState",
     "PaymentType",
     "PaymentsBusy",
+    "ProviderEvent",
     "PublicStatus",
     "Recorded",
     "Request",
@@ -73,15 +103,30 @@ __all__ = [
     "Rulebook",
     "Rulebooks",
     "Source",
+    "Standing",
     "StatementReader",
     "Step",
     "approve",
     "cancel",
     "expire",
+    "find_approvals",
+    "find_attempts",
+    "find_by_reference",
+    "find_payment",
+    "find_provider_event",
+    "find_steps",
     "initiate",
     "initiate_payment",
+    "list_exceptions",
+    "list_payments",
+    "list_provider_events",
+    "list_unknown",
+    "name_score",
     "needed_accounts",
     "public_status",
+    "receive_callback",
     "record",
     "reject",
+    "replay_provider_event",
+    "request_key",
 ]

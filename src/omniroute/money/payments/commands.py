@@ -76,6 +76,11 @@ def initiate(
     )
 
 
+def request_key(key: str) -> UUID:
+    """What is kept of an idempotency key: its 128-bit hash."""
+    return UUID(bytes=blake2b(f"payment:{key}".encode(), digest_size=16).digest())
+
+
 def body_hash(command: InitiatePayment) -> UUID:
     """128-bit hash of what was asked: the same reference with the same content is the same payment."""
     payee = command.payee

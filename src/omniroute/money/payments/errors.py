@@ -93,6 +93,13 @@ class AttemptNotFound(Refusal):
     kind = Kind.NOT_FOUND
 
 
+class ProviderEventNotFound(Refusal):
+    """There is no such call of a rail."""
+
+    code = "payments.provider_event_not_found"
+    kind = Kind.NOT_FOUND
+
+
 class ExceptionNotFound(Refusal):
     """There is no such open exception."""
 

@@ -5,6 +5,8 @@ from datetime import date
 from typing import Protocol
 from uuid import UUID
 
+from psycopg import errors as pg
+
 from omniroute.infra.batch import BatchLimits, GroupCommit, QueueFull
 from omniroute.infra.postgres import Database, Tx
 from omniroute.kit.clock import Clock
@@ -77,4 +79,10 @@ class Initiator:
             return await initiate(tx, requests, rules=rules, now=self._clock.now(), today=self._business_day(tenant_id))
 
         # Saying it twice is the same as once: the same reference with the same content is the same payment.
-        return await self._db.run(work, tenant_id=tenant_id, idempotent=True)
+        try:
+            return await self._db.run(work, tenant_id=tenant_id, idempotent=True)
+        except pg.UniqueViolation as error:
+            if error.diag.constraint_name != "payment_request_key":
+                raise
+            # Another process was given the same idempotency key at the same time; now its payment is seen.
+            return await self._db.run(work, tenant_id=tenant_id, idempotent=True)

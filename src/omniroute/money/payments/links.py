@@ -12,6 +12,10 @@ class LinkDown(Fault):
     """A connection cannot be used now: it is paused, or its credentials cannot be opened. Nothing was sent."""
 
 
+class LinkUnknown(LinkDown):
+    """There is no such connection."""
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """A connection ready for use. `paused`: sends nothing new, but still asks about what was sent."""

@@ -2,6 +2,10 @@
 -- Payments by what their organisation calls them.
 SELECT * FROM payment WHERE tenant_id = %(tenant)s AND reference = ANY (%(references)s)
 
+-- name: find_by_keys
+-- Which payments these idempotency keys stand for.
+SELECT request_key, reference FROM payment WHERE tenant_id = %(tenant)s AND request_key = ANY (%(keys)s)
+
 -- name: find_payment
 -- One payment.
 SELECT * FROM payment WHERE tenant_id = %(tenant)s AND payment_id = %(payment)s
@@ -53,26 +57,27 @@ UPDATE payment_limit_use u
 -- name: insert_payments
 -- New payments; those that are complete at once are internal transfers.
 INSERT INTO payment (tenant_id, payment_id, reference, type, state, amount_minor, currency, fee_minor, branch_id,
-                     source_account_id, source_code, payee, narration, metadata, body_hash, rail, route,
+                     source_account_id, source_code, payee, narration, metadata, body_hash, request_key, rail, route,
                      connection_ids, limits, hold_id, fee_hold_id, transaction_id, approvals_needed, batch_id,
                      line_number, schedule_id, send_after, expires_at, initiated_by, created_at, updated_at,
                      completed_at)
 SELECT %(tenant)s, n.payment_id, n.reference, n.type, n.state, n.amount_minor, n.currency, n.fee_minor, n.branch_id,
-       n.source_account_id, n.source_code, n.payee, n.narration, n.metadata, n.body_hash, n.rail, n.route,
+       n.source_account_id, n.source_code, n.payee, n.narration, n.metadata, n.body_hash, n.request_key, n.rail,
+       n.route,
        ARRAY(SELECT jsonb_array_elements_text(n.route -> 'connections')::uuid), n.limits, n.hold_id, n.fee_hold_id,
        n.transaction_id, n.approvals_needed, n.batch_id, n.line_number, n.schedule_id, n.send_after, n.expires_at,
        n.initiated_by, %(now)s, %(now)s, n.completed_at
   FROM unnest(%(payment_id)s::uuid[], %(reference)s::text[], %(type)s::text[], %(state)s::text[],
               %(amount_minor)s::bigint[], %(currency)s::text[], %(fee_minor)s::bigint[], %(branch_id)s::uuid[],
               %(source_account_id)s::uuid[], %(source_code)s::text[], %(payee)s::jsonb[], %(narration)s::text[],
-              %(metadata)s::jsonb[], %(body_hash)s::uuid[], %(rail)s::text[], %(route)s::jsonb[],
+              %(metadata)s::jsonb[], %(body_hash)s::uuid[], %(request_key)s::uuid[], %(rail)s::text[], %(route)s::jsonb[],
               %(limits)s::jsonb[], %(hold_id)s::uuid[], %(fee_hold_id)s::uuid[], %(transaction_id)s::uuid[],
               %(approvals_needed)s::integer[], %(batch_id)s::uuid[], %(line_number)s::integer[],
               %(schedule_id)s::uuid[], %(send_after)s::timestamptz[], %(expires_at)s::timestamptz[],
               %(initiated_by)s::text[], %(completed_at)s::timestamptz[])
        AS n (payment_id, reference, type, state, amount_minor, currency, fee_minor, branch_id, source_account_id,
-             source_code, payee, narration, metadata, body_hash, rail, route, limits, hold_id, fee_hold_id,
-             transaction_id, approvals_needed, batch_id, line_number, schedule_id, send_after, expires_at,
+             source_code, payee, narration, metadata, body_hash, request_key, rail, route, limits, hold_id,
+             fee_hold_id, transaction_id, approvals_needed, batch_id, line_number, schedule_id, send_after, expires_at,
              initiated_by, completed_at)
 
 -- name: insert_steps
@@ -311,12 +316,26 @@ SELECT transaction_id FROM payment_exception
  LIMIT 1
 
 -- name: list_payments
--- A page of payments.
+-- A page of payments. The status is that of `public_status`: it looks at the newest attempt while one is alive.
 -- sort: -created_at = p.created_at::timestamptz
 -- then: p.payment_id::uuid
 SELECT p.* FROM payment p
  WHERE p.tenant_id = %(tenant)s
    AND (%(state)s::text IS NULL OR p.state = %(state)s)
+   AND (%(status)s::text IS NULL OR %(status)s = CASE p.state
+       WHEN 'awaiting_approval' THEN 'AWAITING_APPROVAL'
+       WHEN 'approved' THEN 'PENDING'
+       WHEN 'scheduled' THEN 'PENDING'
+       WHEN 'executing' THEN CASE WHEN EXISTS (
+           SELECT FROM payment_attempt a
+            WHERE a.tenant_id = p.tenant_id AND a.payment_id = p.payment_id AND a.state = 'created')
+           THEN 'PROCESSING' ELSE 'SENT_TO_BANK' END
+       WHEN 'needs_review' THEN CASE p.reason WHEN 'name_mismatch' THEN 'PROCESSING' ELSE 'SENT_TO_BANK' END
+       WHEN 'succeeded' THEN 'CONFIRMED'
+       WHEN 'reversed' THEN 'REVERSED'
+       WHEN 'expired' THEN 'EXPIRED'
+       ELSE 'FAILED' END)
+   AND (%(connection)s::uuid IS NULL OR p.connection_ids[p.candidate + 1] = %(connection)s)
    AND (%(type)s::text IS NULL OR p.type = %(type)s)
    AND (%(batch)s::uuid IS NULL OR p.batch_id = %(batch)s)
    AND (%(created_from)s::timestamptz IS NULL OR p.created_at >= %(created_from)s)
@@ -332,11 +351,52 @@ SELECT DISTINCT ON (payment_id) * FROM payment_attempt
  ORDER BY payment_id, number DESC
 
 -- name: list_unknown
--- Attempts nobody knows the outcome of, the oldest first.
+-- Attempts nobody knows the outcome of.
+-- sort: sent_at = a.sent_at::timestamptz
+-- then: a.attempt_id::uuid
 SELECT a.* FROM payment_attempt a
- WHERE a.tenant_id = %(tenant)s AND a.state IN ('unknown', 'manual')
- ORDER BY a.sent_at, a.attempt_id
+ WHERE a.tenant_id = %(tenant)s AND a.state IN ('unknown', 'manual') AND {after}
+ ORDER BY {order}
  LIMIT %(limit)s
+
+-- name: list_exceptions
+-- What does not add up.
+-- sort: -opened_at = e.opened_at::timestamptz
+-- then: e.exception_id::uuid
+SELECT e.* FROM payment_exception e
+ WHERE e.tenant_id = %(tenant)s
+   AND (%(open)s::boolean IS NULL OR (e.resolved_at IS NULL) = %(open)s)
+   AND (%(kind)s::text IS NULL OR e.kind = %(kind)s)
+   AND (%(payment)s::uuid IS NULL OR e.payment_id = %(payment)s)
+   AND {after}
+ ORDER BY {order}
+ LIMIT %(limit)s
+
+-- name: list_provider_events
+-- What rails called us with, without the bodies.
+-- sort: -received_at = e.received_at::timestamptz
+-- then: e.event_id::uuid
+SELECT e.event_id, e.connection_id, e.purpose, e.ref, e.authentic, e.received_at, e.repeats, e.state, e.outcome,
+       e.tries, length(e.body) AS body_bytes
+  FROM provider_event e
+ WHERE e.tenant_id = %(tenant)s
+   AND (%(state)s::text IS NULL OR e.state = %(state)s)
+   AND (%(connection)s::uuid IS NULL OR e.connection_id = %(connection)s)
+   AND (%(ref)s::text IS NULL OR e.ref = %(ref)s)
+   AND {after}
+ ORDER BY {order}
+ LIMIT %(limit)s
+
+-- name: find_provider_event
+-- One call of a rail, whole.
+SELECT e.*, length(e.body) AS body_bytes FROM provider_event e
+ WHERE e.tenant_id = %(tenant)s AND e.event_id = %(event)s
+
+-- name: find_approvals
+-- Who said what to a payment.
+SELECT approver, approved, comment, decided_at FROM payment_approval
+ WHERE tenant_id = %(tenant)s AND payment_id = %(payment)s
+ ORDER BY decided_at, approver
 
 -- name: statements_due
 -- Connections whose statement was not read for a while, over all organisations, the longest waiting first.

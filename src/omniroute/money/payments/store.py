@@ -36,6 +36,9 @@ from omniroute.ports.rails import Holder, Party
 
 SQL = load("omniroute.money.payments")
 PAYMENTS = SQL.listing("list_payments")
+UNKNOWN = SQL.listing("list_unknown")
+EXCEPTIONS = SQL.listing("list_exceptions")
+PROVIDER_EVENTS = SQL.listing("list_provider_events")
 _json = msgspec.json.encode
 
 
@@ -132,6 +135,14 @@ async def find_by_references(tx: Tx, references: Sequence[str]) -> dict[str, tup
     return {row.reference: (payment_of(row), row.body_hash) for row in rows}
 
 
+async def find_by_keys(tx: Tx, keys: Sequence[UUID]) -> dict[UUID, str]:
+    """The references of the payments these idempotency keys stand for."""
+    if not keys:
+        return {}
+    rows = await tx.all(SQL.find_by_keys, tenant=tx.tenant, keys=list(keys))
+    return {row.request_key: row.reference for row in rows}
+
+
 async def lock_limit_uses(tx: Tx, limits: Iterable[LimitUse]) -> dict[LimitUse, tuple[int, int]]:
     """What each limit has let through so far (minor units, payments), held until the transaction ends."""
     by_key = {(limit.limit_id, limit.bucket): limit for limit in limits}
@@ -166,7 +177,12 @@ async def release_limit_uses(tx: Tx, payments: Iterable[Payment]) -> None:
 
 
 async def insert_payments(
-    tx: Tx, payments: Sequence[Payment], hashes: Sequence[UUID], limits: Sequence[Sequence[LimitUse]], now: datetime
+    tx: Tx,
+    payments: Sequence[Payment],
+    hashes: Sequence[UUID],
+    keys: Sequence[UUID | None],
+    limits: Sequence[Sequence[LimitUse]],
+    now: datetime,
 ) -> None:
     """New payments."""
     if not payments:
@@ -192,6 +208,7 @@ async def insert_payments(
         narration=TextArray.of([p.narration for p in payments]),
         metadata=JsonbArray.of([_json(p.metadata) for p in payments]),
         body_hash=UuidArray.of(list(hashes)),
+        request_key=UuidArray.of(list(keys)),
         rail=TextArray.of([p.rail for p in payments]),
         route=JsonbArray.of([_json(p.route) for p in payments]),
         limits=JsonbArray.of(uses),
