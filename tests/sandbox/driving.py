@@ -9,7 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from omniroute.infra.http import ExchangeFailed, RailClients, Tokens
+from omniroute.infra.http import ExchangeFailed, Limits, RailClients, Tokens
 from omniroute.kit.clock import FixedClock
 from omniroute.kit.money import Money
 from omniroute.ports.rails import (
@@ -33,6 +33,9 @@ from omniroute.sandbox.wire import WireCall, WireReply, WireServer
 from omniroute.sandbox.world import World
 
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
+LIMITS = Limits(tries_max=1, breaker_failures_min=10**6)
+"""What goes wrong is the test's to see: no second try, and no breaker."""
+
 FINAL = (Outcome.SUCCEEDED, Outcome.DECLINED, Outcome.REVERSED)
 
 
@@ -122,7 +125,7 @@ async def drive(
             uuid.uuid4(), uuid.uuid4(), f"{sandbox.url}/{rail.rail}{connection.path}",
             {**connection.public, **(public or {})}, {**connection.secret, **(secret or {})},
         )  # fmt: skip
-        http = await clients.client(rail.rail, str(credentials.connection_id))
+        http = await clients.client(rail.rail, str(credentials.connection_id), limits=LIMITS)
         address = receiver.url.replace("127.0.0.1", "localhost")
         context = Context(
             credentials, http, Tokens(clock), clock, lambda purpose, ref: f"{address}/calls/{purpose}/{ref}"

@@ -56,6 +56,19 @@ TOKEN_LIFE = timedelta(seconds=180)
 HOLDER_FOUND, BALANCE_FOUND = "DP02200000001", "DP02100000001"
 HOLDER_UNKNOWN = frozenset({"DP02200000000", "DP02100000002"})
 
+CAPABILITIES = Capabilities(
+    frozenset({Operation.PAYOUT, Operation.QUERY, Operation.NAME_ENQUIRY, Operation.BALANCE}),
+    frozenset(currency for _, currency in COUNTRIES.values()),
+    frozenset(COUNTRIES),
+    frozenset({PartyKind.MSISDN}),
+)
+POLICY = RailPolicy(
+    query_after=tuple(timedelta(seconds=wait) for wait in (30, 60, 120, 240, *[300] * 11, 3600)),
+    query_for=timedelta(hours=25),  # An order not found is given up after a day: the last question comes later.
+    not_found_times=6,
+    not_found_after=timedelta(hours=24),
+)
+
 _CODES = files(__package__).joinpath("codes.json").read_bytes()
 
 
@@ -81,13 +94,7 @@ class Airtel:
     def policy(self) -> RailPolicy:
         """Nobody promises that a repeated reference is refused for ever, so nothing is sent twice; and an order the
         rail does not find counts as missing only after a day."""
-        waits_s = (30, 60, 120, 240, *[300] * 11, 3600)
-        return RailPolicy(
-            query_after=tuple(timedelta(seconds=wait) for wait in waits_s),
-            query_for=timedelta(hours=24),
-            not_found_times=6,
-            not_found_after=timedelta(hours=24),
-        )
+        return POLICY
 
     def codes(self) -> Mapping[str, CodeTable]:
         """What the rail's codes mean when we send, when we ask and when it calls."""
@@ -221,8 +228,8 @@ class Airtel:
                 "Accept": "*/*",
             },
             safe=method == "GET",
-            connect_timeout_s=self.policy().connect_timeout_s,
-            read_timeout_s=self.policy().read_timeout_s,
+            connect_timeout_s=POLICY.connect_timeout_s,
+            read_timeout_s=POLICY.read_timeout_s,
             secrets=SECRETS,
         )
 

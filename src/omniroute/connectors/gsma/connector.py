@@ -75,6 +75,29 @@ TOKEN_LIFE = timedelta(minutes=5)
 PAGE_LINES = 200
 BALANCES = ("currentBalance", "availableBalance", "reservedBalance", "unclearedBalance")
 
+CAPABILITIES = Capabilities(
+    frozenset(
+        {
+            Operation.PAYOUT,
+            Operation.QUERY,
+            Operation.NAME_ENQUIRY,
+            Operation.BALANCE,
+            Operation.STATEMENT,
+            Operation.REVERSAL,
+        }
+    ),
+    CURRENCIES,
+    frozenset(),
+    frozenset(PARTY_KEYS),
+)
+POLICY = RailPolicy(
+    query_after=tuple(timedelta(seconds=wait) for wait in (5, 10, 20, 40, 80, 160, 300, 900)),
+    query_for=timedelta(hours=24),
+    not_found_times=4,
+    not_found_after=timedelta(hours=1),
+    reversible=True,
+)
+
 _CODES = files(__package__).joinpath("codes.json").read_bytes()
 
 
@@ -89,27 +112,11 @@ class Gsma:
 
     def capabilities(self) -> Capabilities:
         """All the API has for a payer. Countries are the operator's own, so none is named here."""
-        return Capabilities(
-            frozenset(
-                {
-                    Operation.PAYOUT, Operation.QUERY, Operation.NAME_ENQUIRY, Operation.BALANCE, Operation.STATEMENT,
-                    Operation.REVERSAL,
-                }
-            ),
-            CURRENCIES,
-            frozenset(),
-            frozenset(PARTY_KEYS),
-        )  # fmt: skip
+        return CAPABILITIES
 
     def policy(self) -> RailPolicy:
         """Operators differ in what they do with a repeated request, so nothing is sent twice."""
-        return RailPolicy(
-            query_after=tuple(timedelta(seconds=wait) for wait in (5, 10, 20, 40, 80, 160, 300, 900)),
-            query_for=timedelta(hours=24),
-            not_found_times=4,
-            not_found_after=timedelta(hours=1),
-            reversible=True,
-        )
+        return POLICY
 
     def codes(self) -> Mapping[str, CodeTable]:
         """What the API's codes and states mean when we send, when we ask and when it calls."""
@@ -335,8 +342,8 @@ class Gsma:
             f"gsma.{operation}",
             headers,
             safe=method == "GET",
-            connect_timeout_s=self.policy().connect_timeout_s,
-            read_timeout_s=self.policy().read_timeout_s,
+            connect_timeout_s=POLICY.connect_timeout_s,
+            read_timeout_s=POLICY.read_timeout_s,
             secrets=SECRETS,
         )
 

@@ -56,6 +56,20 @@ SECRETS = frozenset({"authorization", "ocp-apim-subscription-key", "access_token
 TOKEN_LIFE = timedelta(minutes=5)
 """Of a token that does not say how long it lives."""
 
+CAPABILITIES = Capabilities(
+    frozenset({Operation.PAYOUT, Operation.QUERY, Operation.NAME_ENQUIRY, Operation.BALANCE}),
+    frozenset(currency for _, currency in ENVIRONMENTS.values()),
+    frozenset(country for country, _ in ENVIRONMENTS.values() if country),
+    frozenset({PartyKind.MSISDN}),
+)
+POLICY = RailPolicy(
+    query_after=tuple(timedelta(seconds=wait) for wait in (5, 10, 20, 40, 80, 160, 300, 900)),
+    query_for=timedelta(hours=24),
+    not_found_times=3,
+    not_found_after=timedelta(minutes=10),
+    duplicates=Duplicates.REJECTS,
+)
+
 _CODES = files(__package__).joinpath("codes.json").read_bytes()
 _MSISDN = re.compile(r"[1-9][0-9]{7,14}")
 
@@ -81,13 +95,7 @@ class MtnMomo:
 
     def policy(self) -> RailPolicy:
         """Calls come once or never, so we ask soon and often. A reference the rail never registered stays free."""
-        return RailPolicy(
-            query_after=tuple(timedelta(seconds=wait) for wait in (5, 10, 20, 40, 80, 160, 300, 900)),
-            query_for=timedelta(hours=24),
-            not_found_times=3,
-            not_found_after=timedelta(minutes=10),
-            duplicates=Duplicates.REJECTS,
-        )
+        return POLICY
 
     def codes(self) -> Mapping[str, CodeTable]:
         """What the rail's words mean when we send, when we ask and when it calls."""
@@ -99,7 +107,7 @@ class MtnMomo:
             raise RailUnable("MTN MoMo pays to mobile numbers only", kind=payout.payee.kind.value)
         if _MSISDN.fullmatch(payout.payee.identifier) is None:
             raise RailUnable("a mobile number has 8 to 15 digits and begins with its country code")
-        if payout.amount.currency not in self.capabilities().currencies:
+        if payout.amount.currency not in CAPABILITIES.currencies:
             raise RailUnable("MTN MoMo does not carry this currency", currency=payout.amount.currency)
         if payout.amount.amount_minor <= 0:
             raise RailUnable("the amount must be more than nothing", amount_minor=payout.amount.amount_minor)
@@ -208,7 +216,6 @@ class MtnMomo:
         headers: Mapping[str, str] | None = None,
     ) -> Request:
         credentials = context.credentials
-        policy = self.policy()
         return Request(
             method,
             f"{credentials.endpoint.rstrip('/')}/disbursement/{path}",
@@ -221,8 +228,8 @@ class MtnMomo:
                 **(headers or {}),
             },
             safe=method == "GET",
-            connect_timeout_s=policy.connect_timeout_s,
-            read_timeout_s=policy.read_timeout_s,
+            connect_timeout_s=POLICY.connect_timeout_s,
+            read_timeout_s=POLICY.read_timeout_s,
             secrets=SECRETS,
         )
 
