@@ -35,6 +35,7 @@ CREATE TABLE payment (
     line_number       integer     NULL,
     schedule_id       uuid        NULL,
     send_after        timestamptz NOT NULL,
+    paused            boolean     NOT NULL DEFAULT false,
     expires_at        timestamptz NULL,
     initiated_by      text        NOT NULL,
     created_at        timestamptz NOT NULL,
@@ -62,7 +63,8 @@ CREATE TABLE payment (
 -- An idempotency key stands for one payment of the organisation.
 CREATE UNIQUE INDEX payment_request_key ON payment (tenant_id, request_key) WHERE request_key IS NOT NULL;
 -- What is to be sent, the oldest first.
-CREATE INDEX payment_due ON payment (send_after, tenant_id, payment_id) WHERE state IN ('approved', 'scheduled');
+CREATE INDEX payment_due ON payment (send_after, tenant_id, payment_id)
+    WHERE state IN ('approved', 'scheduled') AND NOT paused;
 CREATE INDEX payment_waiting ON payment (expires_at, tenant_id, payment_id) WHERE state = 'awaiting_approval';
 CREATE INDEX payment_batch ON payment (tenant_id, batch_id, line_number) WHERE batch_id IS NOT NULL;
 CREATE INDEX payment_recent ON payment (tenant_id, created_at, payment_id);

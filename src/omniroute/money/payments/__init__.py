@@ -16,6 +16,7 @@ each step books is drawn in `books`. UNKNOWN is a state with a schedule, an owne
 
 from omniroute.money.payments.approval import approve, cancel, expire, reject
 from omniroute.money.payments.books import accounts as needed_accounts
+from omniroute.money.payments.books import fee_income
 from omniroute.money.payments.callbacks import receive as receive_callback
 from omniroute.money.payments.commands import initiate as initiate_payment
 from omniroute.money.payments.commands import request_key
@@ -46,6 +47,7 @@ from omniroute.money.payments.model import (
 from omniroute.money.payments.names import SCORE_GOOD
 from omniroute.money.payments.names import score as name_score
 from omniroute.money.payments.outcomes import Evidence, Recorded, record
+from omniroute.money.payments.pausing import pause_batch, resume_batch
 from omniroute.money.payments.reading import (
     Approval,
     PaymentException,
@@ -109,6 +111,7 @@ __all__ = [
     "approve",
     "cancel",
     "expire",
+    "fee_income",
     "find_approvals",
     "find_attempts",
     "find_by_reference",
@@ -123,10 +126,12 @@ __all__ = [
     "list_unknown",
     "name_score",
     "needed_accounts",
+    "pause_batch",
     "public_status",
     "receive_callback",
     "record",
     "reject",
     "replay_provider_event",
     "request_key",
+    "resume_batch",
 ]

@@ -99,14 +99,14 @@ SELECT * FROM payment
 -- Those of the given payments that are still to be sent and that nobody else has taken up.
 SELECT * FROM payment
  WHERE tenant_id = %(tenant)s AND payment_id = ANY (%(payments)s) AND state IN ('approved', 'scheduled')
-   AND send_after <= %(now)s
+   AND send_after <= %(now)s AND NOT paused
  ORDER BY payment_id
    FOR UPDATE SKIP LOCKED
 
 -- name: due_payments
 -- What is to be sent, over all organisations, the oldest first.
 SELECT tenant_id, payment_id, connection_ids[candidate + 1] AS connection_id FROM payment
- WHERE state IN ('approved', 'scheduled') AND send_after <= %(now)s
+ WHERE state IN ('approved', 'scheduled') AND send_after <= %(now)s AND NOT paused
  ORDER BY send_after
  LIMIT %(limit)s
 
@@ -115,6 +115,27 @@ SELECT tenant_id, payment_id, connection_ids[candidate + 1] AS connection_id FRO
 UPDATE payment SET send_after = %(later)s
  WHERE tenant_id = %(tenant)s AND payment_id = ANY (%(payments)s) AND state IN ('approved', 'scheduled')
    AND send_after <= %(now)s
+
+-- name: pause_batch
+-- What of a batch may still be sent, or sent again, is not sent until it is resumed. What is under way comes home.
+WITH waiting AS (
+    SELECT payment_id FROM payment
+     WHERE tenant_id = %(tenant)s AND batch_id = %(batch)s AND NOT paused
+       AND state IN ('awaiting_approval', 'approved', 'scheduled', 'executing', 'needs_review')
+     ORDER BY payment_id
+       FOR UPDATE
+)
+UPDATE payment p SET paused = true FROM waiting w WHERE p.tenant_id = %(tenant)s AND p.payment_id = w.payment_id
+
+-- name: resume_batch
+-- A paused batch is sent on.
+WITH waiting AS (
+    SELECT payment_id FROM payment
+     WHERE tenant_id = %(tenant)s AND batch_id = %(batch)s AND paused
+     ORDER BY payment_id
+       FOR UPDATE
+)
+UPDATE payment p SET paused = false FROM waiting w WHERE p.tenant_id = %(tenant)s AND p.payment_id = w.payment_id
 
 -- name: payments_by_id
 -- Payments as they stand.
@@ -170,7 +191,7 @@ SELECT tenant_id, payment_id FROM payment
 -- name: next_due
 -- When the next payment is to be sent, asked about, or expires; for clocks that are set by hand.
 SELECT least(
-    (SELECT min(send_after) FROM payment WHERE state IN ('approved', 'scheduled')),
+    (SELECT min(send_after) FROM payment WHERE state IN ('approved', 'scheduled') AND NOT paused),
     (SELECT min(expires_at) FROM payment WHERE state = 'awaiting_approval'),
     (SELECT min(next_query_at) FROM payment_attempt WHERE state IN ('pending', 'unknown')),
     (SELECT min(lease_until) FROM payment_attempt WHERE state IN ('created', 'sending')),
