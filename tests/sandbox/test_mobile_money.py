@@ -4,6 +4,7 @@ import asyncio
 import random
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from omniroute.sandbox.airtel import AirtelSandbox
 from omniroute.sandbox.faults import Fault, FaultPlan
 from omniroute.sandbox.gsma import GsmaSandbox
 from omniroute.sandbox.mtn_momo import MtnMomoSandbox
+from omniroute.sandbox.world import LATE
 from tests.sandbox.driving import FINAL, PAID_BY, Drive, drive
 
 
@@ -35,6 +37,14 @@ RAILS = [
     Rail(Gsma(), GsmaSandbox, "GHS", "233555123456"),
 ]
 each_rail = pytest.mark.parametrize("rail", RAILS, ids=lambda rail: rail.connector.rail)
+
+
+@each_rail
+def test_not_found_is_believed_after_the_latest_late_success(rail: Rail) -> None:
+    policy = rail.connector.policy()
+    assert policy.not_found_after > LATE
+    assert policy.query_for >= policy.not_found_after + policy.query_after[-1]
+    assert sum(policy.query_after, timedelta()) > timedelta(hours=1)
 
 
 @each_rail

@@ -64,9 +64,9 @@ CAPABILITIES = Capabilities(
 )
 POLICY = RailPolicy(
     query_after=tuple(timedelta(seconds=wait) for wait in (30, 60, 120, 240, *[300] * 11, 3600)),
-    query_for=timedelta(hours=25),  # An order not found is given up after a day: the last question comes later.
+    query_for=timedelta(days=3, hours=2),
     not_found_times=6,
-    not_found_after=timedelta(hours=24),
+    not_found_after=timedelta(days=3),
 )
 
 _CODES = files(__package__).joinpath("codes.json").read_bytes()
@@ -93,7 +93,7 @@ class Airtel:
 
     def policy(self) -> RailPolicy:
         """Nobody promises that a repeated reference is refused for ever, so nothing is sent twice; and an order the
-        rail does not find counts as missing only after a day."""
+        rail does not find counts as missing only after three days."""
         return POLICY
 
     def codes(self) -> Mapping[str, CodeTable]:

@@ -91,10 +91,10 @@ CAPABILITIES = Capabilities(
     frozenset(PARTY_KEYS),
 )
 POLICY = RailPolicy(
-    query_after=tuple(timedelta(seconds=wait) for wait in (5, 10, 20, 40, 80, 160, 300, 900)),
-    query_for=timedelta(hours=24),
-    not_found_times=4,
-    not_found_after=timedelta(hours=1),
+    query_after=tuple(timedelta(seconds=wait) for wait in (5, 10, 20, 40, 80, 160, 300, *[900] * 94, 3600)),
+    query_for=timedelta(days=3, hours=2),
+    not_found_times=5,
+    not_found_after=timedelta(days=3),
     reversible=True,
 )
 
@@ -115,7 +115,8 @@ class Gsma:
         return CAPABILITIES
 
     def policy(self) -> RailPolicy:
-        """Operators differ in what they do with a repeated request, so nothing is sent twice."""
+        """Operators differ in what they do with a repeated request, so nothing is sent twice; and that nothing was made
+        with our id is our reading of a 404, so it counts after three days only."""
         return POLICY
 
     def codes(self) -> Mapping[str, CodeTable]:

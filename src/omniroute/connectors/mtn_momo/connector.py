@@ -63,10 +63,10 @@ CAPABILITIES = Capabilities(
     frozenset({PartyKind.MSISDN}),
 )
 POLICY = RailPolicy(
-    query_after=tuple(timedelta(seconds=wait) for wait in (5, 10, 20, 40, 80, 160, 300, 900)),
-    query_for=timedelta(hours=24),
-    not_found_times=3,
-    not_found_after=timedelta(minutes=10),
+    query_after=tuple(timedelta(seconds=wait) for wait in (5, 10, 20, 40, 80, 160, 300, *[900] * 94, 3600)),
+    query_for=timedelta(days=3, hours=2),
+    not_found_times=5,
+    not_found_after=timedelta(days=3),
     duplicates=Duplicates.REJECTS,
 )
 
@@ -94,7 +94,8 @@ class MtnMomo:
         )
 
     def policy(self) -> RailPolicy:
-        """Calls come once or never, so we ask soon and often. A reference the rail never registered stays free."""
+        """Calls come once or never, so we ask soon and often. The rail says that what it does not find was never
+        registered; as an order may still be held up on its way, we believe it after three days."""
         return POLICY
 
     def codes(self) -> Mapping[str, CodeTable]:
