@@ -10,6 +10,7 @@ from omniroute.infra.postgres import Database
 from omniroute.ledger import Poster
 from omniroute.parties import access, tenants
 from tests.api.makers import CLOCK, Client, Makers
+from tests.rails import payment_services
 from tests.vaults import the_vault
 
 
@@ -17,7 +18,12 @@ from tests.vaults import the_vault
 async def services(app_db: Database, worker_db: Database) -> AsyncIterator[Services]:
     poster = Poster(app_db, lambda tenant_id: CLOCK.now().date())
     gate = access.Authenticator(app_db)
-    yield Services(db=app_db, poster=poster, clock=CLOCK, authenticator=gate, vault=the_vault(), worker_db=worker_db)
+    vault = the_vault()
+    money = payment_services(app_db, worker_db, vault, CLOCK)
+    yield Services(
+        db=app_db, poster=poster, clock=CLOCK, authenticator=gate, vault=vault, payments=money, worker_db=worker_db
+    )
+    await money.initiator.close()
     await poster.close()
 
 

@@ -27,6 +27,7 @@ from omniroute.infra.secrets import FileKeys, Vault
 from omniroute.kit.clock import SystemClock
 from omniroute.ledger import Poster
 from omniroute.parties.access import Authenticator
+from tests.rails import payment_services
 
 async def main() -> None:
     db = await Database.open(sys.argv[1], role="omniroute_app")
@@ -35,7 +36,8 @@ async def main() -> None:
     worker_db = await Database.open(sys.argv[1], role="omniroute_worker")
     vault = Vault(FileKeys.create(Path(tempfile.mkdtemp())))
     services = Services(
-        db=db, poster=poster, clock=clock, authenticator=Authenticator(db), vault=vault, worker_db=worker_db
+        db=db, poster=poster, clock=clock, authenticator=Authenticator(db), vault=vault, worker_db=worker_db,
+        payments=payment_services(db, worker_db, vault, clock),
     )
     app = create_app(services, access_log=False)
     await Server(app, address="127.0.0.1", port=int(sys.argv[2]), interface=Interfaces.ASGI).serve()

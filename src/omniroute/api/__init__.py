@@ -13,7 +13,7 @@ problems.py     the only table from refusal to HTTP status
 """
 
 from omniroute.api.application import create_app
-from omniroute.api.call import Limits, Poster, Services
+from omniroute.api.call import Limits, PaymentServices, Poster, Services
 from omniroute.api.openapi import error_codes
 from omniroute.api.proxies import Proxies, read_networks
 from omniroute.api.registry import openapi_document, select
@@ -22,6 +22,7 @@ from omniroute.api.selection import EVERYTHING, Selection, UnknownModule
 __all__ = [
     "EVERYTHING",
     "Limits",
+    "PaymentServices",
     "Poster",
     "Proxies",
     "Selection",

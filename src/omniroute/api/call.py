@@ -18,7 +18,9 @@ from omniroute.infra.secrets import Vault
 from omniroute.kit import ids
 from omniroute.kit.clock import Clock
 from omniroute.ledger import Command, Outcome
+from omniroute.money.payments import Initiator, Link, Rulebooks
 from omniroute.parties.access import Authenticator, Caller, Permission
+from omniroute.ports.rails import Connector
 
 PREFIXES = {
     "organisation": "org",
@@ -39,6 +41,10 @@ PREFIXES = {
     "grant": "grt",
     "provider": "oip",
     "session": "ses",
+    "payment": "pay",
+    "connection": "con",
+    "exception": "exc",
+    "provider_event": "pev",
 }
 """Path parameter -> prefix of the public id it takes. Account paths also take a code."""
 
@@ -49,6 +55,27 @@ class Poster(Protocol):
     async def post(self, tenant_id: UUID, command: Command, *, branches: tuple[UUID, ...] | None = None) -> Outcome: ...
 
     def today(self, tenant_id: UUID) -> date: ...
+
+
+class Links(Protocol):
+    """Bank connections, opened for use; and the addresses under which rails call back."""
+
+    async def get(self, tenant_id: UUID, connection_id: UUID) -> Link: ...
+
+    async def is_authentic(self, tenant_id: UUID, connection_id: UUID, purpose: str, ref: str, code: str) -> bool: ...
+
+    def forget(self, tenant_id: UUID, connection_id: UUID) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentServices:
+    """What payments need of this process. `actions_secret`: who knows it speaks for its users; empty: nobody does."""
+
+    initiator: Initiator
+    links: Links
+    rails: Mapping[str, Connector]
+    rulebooks: Rulebooks
+    actions_secret: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +103,7 @@ class Services:
     clock: Clock
     authenticator: Authenticator
     vault: Vault
+    payments: PaymentServices
     worker_db: Database | None = None
     limits: Limits = Limits()
     registry: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +16,7 @@ from omniroute.app import console, doctor, processes
 from omniroute.app.cli_audit import audit
 from omniroute.app.cli_documents import docs, openapi
 from omniroute.app.cli_ledger import ledger
+from omniroute.app.cli_sandbox import outside, sandbox
 from omniroute.app.cli_secrets import secrets
 from omniroute.app.console import JsonOption
 from omniroute.app.credentials import first_credential
@@ -36,6 +39,7 @@ app.add_typer(secrets, name="secrets")
 app.add_typer(docs, name="docs")
 app.command("openapi")(openapi)
 app.command("demo")(demo)
+app.command("sandbox")(sandbox)
 
 PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
 OnlyOption = Annotated[
@@ -72,7 +76,7 @@ def up(
         if data is not None:
             settings = replace(settings, data_dir=str(data))
         with processes.telemetry(settings, "omniroute"):
-            processes.run(processes.up(settings, started=_started, first=first_credential))
+            processes.run(processes.up(settings, started=_started, first=first_credential, beside=_outside))
 
 
 @app.command()
@@ -154,6 +158,21 @@ def show_settings(context: typer.Context, as_json: JsonOption = False) -> None:
         console.show_json(shown)
     else:
         console.show_table([{"setting": name, "value": str(value)} for name, value in shown.items()])
+
+
+@asynccontextmanager
+async def _outside(settings: Settings) -> AsyncIterator[None]:
+    """The sandbox beside a system for trying things out; on other ports when its own are taken."""
+    if settings.sandbox_port < 0:
+        yield
+        return
+    async with AsyncExitStack() as stack:
+        try:
+            running = await stack.enter_async_context(outside(port=settings.sandbox_port))
+        except OSError:
+            running = await stack.enter_async_context(outside(port=0))
+        console.say(f"Sandbox of rails on {running.url} (credentials: {running.url}/_sandbox/connections)")
+        yield
 
 
 def _listening(settings: Settings, host: str | None, port: int | None) -> Settings:

@@ -9,7 +9,8 @@ import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import uvloop
@@ -149,13 +150,20 @@ async def embedded(settings: Settings) -> AsyncIterator[Settings]:
 
 
 async def up(
-    settings: Settings, *, started: Callable[[str], None], first: Callable[[House], Coroutine[Any, Any, None]]
+    settings: Settings,
+    *,
+    started: Callable[[str], None],
+    first: Callable[[House], Coroutine[Any, Any, None]],
+    beside: Callable[[Settings], AbstractAsyncContextManager[None]] | None = None,
 ) -> None:
-    """Everything in one process: server, migrations, first credential, doors and background work."""
+    """Everything in one process: server, migrations, first credential, doors and background work; and what runs
+    `beside` it as long as it does."""
     stop = stop_on_signal()
+    if not settings.http_port:
+        settings = replace(settings, http_port=_free_port(settings.http_host))  # Rails are told where to call back.
     async with embedded(settings) as settled:
         await postgres.migrate(settled.database_owner_url or settled.database_url)
-        async with opened(settled, create_keys=True) as house:
+        async with (beside or _nothing)(settled), opened(settled, create_keys=True) as house:
             await repair_epoch(house)
             await first(house)
             working = asyncio.create_task(work(house, stop, JOB_NAMES))
@@ -164,6 +172,11 @@ async def up(
             finally:
                 stop.set()
                 await working
+
+
+@asynccontextmanager
+async def _nothing(_: Settings) -> AsyncIterator[None]:
+    yield
 
 
 async def _until_listening(host: str, port: int, serving: asyncio.Task[None]) -> None:

@@ -151,6 +151,23 @@ class Settings:
     secrets_pkcs11_label: str = setting("omniroute", "Keys are named by this label and a number.")
     secrets_pkcs11_pin_file: str = setting("", "File that holds the PIN of the token.")
     secrets_pkcs11_pin: str = setting("", "PIN of the token, where it is not in a file.", secret=True)
+    actions_secret: str = setting(
+        "",
+        "Secret that a Hasura engine sends as `X-Omniroute-Actions-Secret` to the action handlers; then its session "
+        "variables are believed. Empty: the handlers take credentials of the caller only.",
+        secret=True,
+    )
+    sandbox_port: int = setting(
+        8801,
+        "`omniroute up` runs the sandbox of rails on this port and those after it; -1 leaves it out.",
+        check=between(-1, 65_500),
+    )
+    payment_exchanges_max: int = setting(
+        200, "Exchanges with rails that one worker has under way at most.", check=between(1, 10_000)
+    )
+    worker_payment_interval_ms: int = setting(
+        100, "Payments: pause of a background job after a round that found nothing.", check=between(5, 60_000)
+    )
     event_retention_days: int = setting(
         0,
         "Sealed events older than this are removed, those of the ledger never; 0 keeps everything.",

@@ -1,7 +1,7 @@
 """Where the objects of a process meet: settings in, open databases and services out. There are no globals."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -9,13 +9,37 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from omniroute import api, ledger
 from omniroute.app.calendar import BusinessDays
+from omniroute.app.rails import AnyWays, connectors, worker_id
 from omniroute.app.settings import Settings
 from omniroute.infra.batch import BatchLimits
+from omniroute.infra.http import RailClients
 from omniroute.infra.postgres import Database, PoolLimits
 from omniroute.infra.secrets import Vault, open_keys
 from omniroute.infra.telemetry import new_registry
 from omniroute.kit.clock import Clock, SystemClock
+from omniroute.money import payments
+from omniroute.money.connections import ConnectionLinks
 from omniroute.parties import access
+from omniroute.ports.rails import Connector
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What payments are made with. `dispatcher` and `statements` work in the background; they start nothing alone."""
+
+    rails: Mapping[str, Connector]
+    clients: RailClients
+    links: ConnectionLinks
+    rulebooks: payments.Rulebooks
+    initiator: payments.Initiator
+    dispatcher: payments.Dispatcher
+    statements: payments.StatementReader
+
+    async def close(self) -> None:
+        """Take nothing new, record what is under way, hang up."""
+        await self.initiator.close()
+        await self.dispatcher.close()
+        await self.clients.aclose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +53,7 @@ class House:
     registry: CollectorRegistry
     poster: ledger.Poster
     vault: Vault
+    money: Money
 
     def services(self, selection: api.Selection) -> api.Services:
         """What the REST door gets, for these of its modules."""
@@ -51,6 +76,13 @@ class House:
                 loopback_allowed=settings.allow_loopback_oidc,
             ),
             vault=self.vault,
+            payments=api.PaymentServices(
+                self.money.initiator,
+                self.money.links,
+                self.money.rails,
+                self.money.rulebooks,
+                settings.actions_secret,
+            ),
             worker_db=self.worker_db,
             data_folder=folder if folder.exists() else None,
             public_url=settings.public_url,
@@ -145,14 +177,49 @@ async def opened(settings: Settings, *, clock: Clock | None = None, create_keys:
             await days.refresh()
             fresh = asyncio.create_task(days.keep_fresh())
             poster = ledger.Poster(db, days, batch_limits(settings))
+            registry = _watched(poster)
+            money = _money(settings, db, worker_db, clock=clock, days=days, vault=vault, registry=registry)
             try:
-                yield House(settings, clock, db, worker_db, _watched(poster), poster, vault)
+                yield House(settings, clock, db, worker_db, registry, poster, vault, money)
             finally:
+                await money.close()
                 await poster.close()
                 fresh.cancel()
     finally:
         await vault.aclose()
         await db.close()
+
+
+def _money(
+    settings: Settings,
+    db: Database,
+    worker_db: Database,
+    *,
+    clock: Clock,
+    days: BusinessDays,
+    vault: Vault,
+    registry: CollectorRegistry,
+) -> Money:
+    rails = connectors()
+    clients = RailClients(clock=clock, registry=registry)
+    links = ConnectionLinks(
+        worker_db, rails, vault=vault, clients=clients, clock=clock, public_url=callback_base(settings)
+    )
+    rulebooks = AnyWays(db, rails)
+    initiator = payments.Initiator(db, rulebooks, clock=clock, business_day=days, limits=batch_limits(settings))
+    limits = payments.DispatcherLimits(in_flight_max=settings.payment_exchanges_max)
+    dispatcher = payments.Dispatcher(
+        worker_db, links, clock=clock, business_day=days, worker_id=worker_id(), limits=limits
+    )
+    statements = payments.StatementReader(worker_db, links, clock=clock, business_day=days)
+    waiting = Gauge("omniroute_payments_in_flight", "Exchanges with rails that are under way.", registry=registry)
+    waiting.set_function(lambda: dispatcher.in_flight)
+    return Money(rails, clients, links, rulebooks, initiator, dispatcher, statements)
+
+
+def callback_base(settings: Settings) -> str:
+    """Where rails reach us: the public address, else this machine."""
+    return settings.public_url.rstrip("/") or f"http://{settings.http_host}:{settings.http_port}"
 
 
 def _watched(poster: ledger.Poster) -> CollectorRegistry:

@@ -16,6 +16,7 @@ from omniroute.infra.events import ChainBuilder, prune_inbox, retain
 from omniroute.infra.telemetry import logger
 from omniroute.kit.refusal import Fault, Kind, Refusal
 from omniroute.ledger import folding, keys
+from omniroute.money import connections
 from omniroute.parties import access, people
 
 log = logger("omniroute.workers")
@@ -142,6 +143,39 @@ async def _prune_inbox(house: House) -> int:
         return await prune_inbox(tx, before=house.clock.now() - INBOX_KEPT)
 
 
+async def _send(house: House) -> int:
+    return await house.money.dispatcher.send()
+
+
+async def _ask(house: House) -> int:
+    return await house.money.dispatcher.ask()
+
+
+async def _recover(house: House) -> int:
+    return await house.money.dispatcher.recover()
+
+
+async def _expire_payments(house: House) -> int:
+    return await house.money.dispatcher.expire()
+
+
+async def _hear(house: House) -> int:
+    return await house.money.dispatcher.hear()
+
+
+async def _read_statements(house: House) -> int:
+    return await house.money.statements.read_due()
+
+
+async def _watch(house: House) -> int:
+    await connections.watch(house.worker_db, house.money.links, clock=house.clock)
+    return 0  # Each is looked at once a minute.
+
+
+def _soon(settings: Settings) -> int:
+    return settings.worker_payment_interval_ms
+
+
 def _often(settings: Settings) -> int:
     return settings.worker_interval_ms
 
@@ -151,6 +185,13 @@ def _seldom(settings: Settings) -> int:
 
 
 JOBS = (
+    Job("payments.send", _send, _soon),
+    Job("payments.ask", _ask, _soon),
+    Job("payments.hear", _hear, _soon),
+    Job("payments.recover", _recover, _often),
+    Job("payments.expire", _expire_payments, _often),
+    Job("payments.statements", _read_statements, lambda settings: 10 * settings.worker_interval_ms),
+    Job("connections.watch", _watch, lambda settings: 2 * settings.worker_interval_ms),
     Job("holds.expire", _expire_holds, _often),
     Job("ledger.fold", _fold, _often),
     Job("ledger.snapshot", _snapshot, lambda settings: settings.worker_snapshot_interval_s * 1_000),
