@@ -7,15 +7,16 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry
 
 from omniroute import api
-from omniroute.app.rails import AnyWays, connectors
+from omniroute.app.rails import connectors
 from omniroute.infra.http import RailClients
 from omniroute.infra.postgres import Database
 from omniroute.infra.secrets import Vault
 from omniroute.kit.clock import Clock
 from omniroute.money import payments
 from omniroute.money.connections import ConnectionLinks
+from omniroute.money.policies import PolicyRulebooks
 
-ACTIONS_SECRET = "a secret between an engine and us"  # noqa: S105 - of tests only.
+ACTIONS_SECRET = "a secret between an engine and us"
 
 
 def payment_services(
@@ -31,7 +32,7 @@ def payment_services(
     rails = connectors()
     clients = RailClients(clock=clock, registry=CollectorRegistry())
     links = ConnectionLinks(worker_db, rails, vault=vault, clients=clients, clock=clock, public_url=public_url)
-    rulebooks = AnyWays(db, rails)
+    rulebooks = PolicyRulebooks(db, rails, clock=clock)
     day = business_day or (lambda tenant_id: clock.now().date())
     initiator = payments.Initiator(db, rulebooks, clock=clock, business_day=day)
     return api.PaymentServices(initiator, links, rails, rulebooks, ACTIONS_SECRET)

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from omniroute import api, ledger
 from omniroute.app.calendar import BusinessDays
-from omniroute.app.rails import AnyWays, connectors, worker_id
+from omniroute.app.rails import connectors, worker_id
 from omniroute.app.settings import Settings
 from omniroute.infra.batch import BatchLimits
 from omniroute.infra.http import RailClients
@@ -19,6 +19,7 @@ from omniroute.infra.telemetry import new_registry
 from omniroute.kit.clock import Clock, SystemClock
 from omniroute.money import payments
 from omniroute.money.connections import ConnectionLinks
+from omniroute.money.policies import PolicyRulebooks
 from omniroute.parties import access
 from omniroute.ports.rails import Connector
 
@@ -205,7 +206,7 @@ def _money(
     links = ConnectionLinks(
         worker_db, rails, vault=vault, clients=clients, clock=clock, public_url=callback_base(settings)
     )
-    rulebooks = AnyWays(db, rails)
+    rulebooks = PolicyRulebooks(db, rails, clock=clock)
     initiator = payments.Initiator(db, rulebooks, clock=clock, business_day=days, limits=batch_limits(settings))
     limits = payments.DispatcherLimits(in_flight_max=settings.payment_exchanges_max)
     dispatcher = payments.Dispatcher(

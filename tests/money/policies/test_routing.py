@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from omniroute.kit import ids
 from omniroute.money.connections import ConnectionStatus, Health
 from omniroute.money.institutions import OtherNetwork, WrongCheckDigit
 from omniroute.money.payments import PaymentType
@@ -111,7 +112,8 @@ def test_a_mistyped_account_is_refused_before_any_rail_is_asked() -> None:
 
 def test_a_pinned_connection_is_the_only_candidate() -> None:
     ways = [way("a"), way("b")]
-    assert codes(book(*ways), order(connection="b"), *ways) == ["b"]
+    for pin in ("b", ids.show("con", ways[1].connection_id)):
+        assert codes(book(*ways), order(connection=pin), *ways) == ["b"]
     for connection, reason in [("z", "z: there is no such connection"), ("m", "m: another currency")]:
         with pytest.raises(NoRoute) as refused:
             decide(book(*ways, mpesa("m")), order(connection=connection))

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from omniroute.kit import ids
 from omniroute.money.connections import ConnectionStatus, Health
 from omniroute.money.institutions import OtherNetwork
 from omniroute.money.payments import InitiatePayment
@@ -66,6 +67,7 @@ class Router:
 
     def __init__(self, ways: Sequence[Way], rules: Sequence[RoutePolicy]) -> None:
         self._ways: Mapping[str, Way] = {way.code: way for way in ways}
+        self._pins: Mapping[str, Way] = {ids.show("con", way.connection_id): way for way in ways} | self._ways
         self._rules = tuple(rules)
         self._healthiest = sorted(ways, key=lambda way: (_HEALTHIEST[way.health], way.code))
 
@@ -76,7 +78,7 @@ class Router:
         """
         search = _Search(command, facts, now)
         if command.connection is not None:
-            way = self._ways.get(command.connection)
+            way = self._pins.get(command.connection)
             if way is None:
                 raise NoRoute(
                     f"there is no connection {command.connection[:40]}",
