@@ -1,5 +1,6 @@
 """A connector and the sandbox of its rail over real HTTP, on a clock that only tests move."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -48,12 +49,22 @@ class Drive:
     world: World
     clock: FixedClock
     connection: TestConnection
-    heard: list[WireCall] = field(default_factory=list)
+    heard: list[WireCall] = field(
+        default_factory=list
+    )  # In the order in which they came, which is not theirs to choose.
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def pass_time(self, **delta: float) -> None:
         """Move the clock, and let happen what is due."""
         self.clock.at += timedelta(**delta)
         await self.world.run_due()
+
+    async def hears(self, calls: int) -> None:
+        """Wait for so many calls: the sandbox's own task may be at one when we look."""
+        async with asyncio.timeout(30):
+            while len(self.heard) < calls:
+                self.arrived.clear()
+                await self.arrived.wait()
 
     def make(self, minor: int, payee: str, *, attempt: uuid.UUID | None = None, **changes: Any) -> Payout:
         attempt = attempt or uuid.uuid4()
@@ -113,9 +124,11 @@ async def drive(
     world = World(clock=clock, slow_s=0, **options)
     rail = make_rail(world)
     heard: list[WireCall] = []
+    arrived = asyncio.Event()
 
     async def hear(call: WireCall) -> WireReply:
         heard.append(call)
+        arrived.set()
         return WireReply(200)
 
     clients = RailClients(clock=clock, registry=CollectorRegistry())
@@ -131,7 +144,7 @@ async def drive(
             credentials, http, Tokens(clock), clock, lambda purpose, ref: f"{address}/calls/{purpose}/{ref}"
         )
         try:
-            yield Drive(connector, context, world, clock, connection, heard)
+            yield Drive(connector, context, world, clock, connection, heard, arrived)
         finally:
             await clients.aclose()
 
@@ -185,13 +198,13 @@ async def check_repeat(driven: Drive, payout: Payout) -> None:
     assert settled.outcome is Outcome.SUCCEEDED
 
 
-def check_calls(driven: Drive, calls: list[WireCall], *, rejects_forged: bool = True) -> list[Result]:
-    """Calls are hints at our secret address, and nothing elsewhere."""
-    results = []
-    for call in calls:
+def check_calls(driven: Drive, *, rejects_forged: bool = True) -> dict[str | None, Outcome]:
+    """Calls are hints at our secret address, and nothing elsewhere; what they said of each order."""
+    results: list[Result] = []
+    for call in driven.heard:
         events = driven.connector.read_callback(driven.context, driven.callback(call))
         assert {event.trust for event in events} == {Trust.HINT}
         forged = driven.connector.read_callback(driven.context, driven.callback(call, authentic=False))
         assert {event.trust for event in forged} == {Trust.REJECTED if rejects_forged else Trust.HINT}
         results += [event.result for event in events]
-    return results
+    return {result.our_ref: result.outcome for result in results}
