@@ -16,7 +16,7 @@ Anything else, once the order may have left the house: unknown.
 
 from omniroute.ports.rails.connector import Callback, Connector, Context, FileConnector
 from omniroute.ports.rails.errors import NotSent, RailAnswerUnreadable, RailUnable
-from omniroute.ports.rails.files import FileAnswer, RailFile
+from omniroute.ports.rails.files import FileAnswer, FileNews, FileSession, RailFile
 from omniroute.ports.rails.model import (
     Ack,
     Answer,
@@ -55,6 +55,8 @@ __all__ = [
     "EventKind",
     "FileAnswer",
     "FileConnector",
+    "FileNews",
+    "FileSession",
     "Holder",
     "Institution",
     "NotSent",

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from omniroute.infra.http import HttpClient
 from omniroute.kit.clock import Clock
-from omniroute.ports.rails.files import FileAnswer, RailFile
+from omniroute.ports.rails.files import FileNews, FileSession, RailFile
 from omniroute.ports.rails.model import (
     Ack,
     Balance,
@@ -127,31 +127,45 @@ class Connector(Protocol):
         ...
 
 
+@runtime_checkable
 class FileConnector(Protocol):
-    """A rail that takes files: many orders out, answers in."""
+    """A rail that takes files: many orders out, answers in. Pure: it never touches a disk or the network."""
 
     rail: str
+    orders_max: int  # That go into one file.
 
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> Capabilities:
+        """What the rail does; BULK_FILE among it instead of PAYOUT."""
+        ...
 
     def policy(self) -> RailPolicy: ...
 
-    def codes(self) -> Mapping[str, CodeTable]: ...
+    def codes(self) -> Mapping[str, CodeTable]:
+        """The table of codes of answers, as phase `answer`."""
+        ...
 
-    def check(self, payout: Payout) -> None: ...
+    def check(self, payout: Payout) -> None:
+        """Refuse what the rail cannot carry. Raises: RailUnable."""
+        ...
 
     def build_reference(self, context_public: Mapping[str, str], attempt_id: UUID, created_at: datetime) -> str: ...
 
     def build_file(
-        self, credentials: Credentials, payouts: Sequence[Payout], *, now: datetime, number: int
+        self, credentials: Credentials, payouts: Sequence[Payout], *, now: datetime, file_id: UUID
     ) -> RailFile:
-        """One file with all these orders, valid against the rail's schema. Raises: RailUnable."""
+        """One file with all these orders, valid against the rail's schema; its message id is made from `file_id`.
+
+        Raises: RailUnable when an order, or the connection's settings, cannot be written down.
+        """
         ...
 
-    def next_session(self, now: datetime, *, holidays: frozenset[date]) -> tuple[datetime, datetime]:
-        """The next cut-off to send before, and when its answers are due."""
+    def next_session(self, public: Mapping[str, str], now: datetime, *, holidays: frozenset[date]) -> FileSession:
+        """The session whose cut-off comes next. `holidays`: days without sessions that the rail cannot know.
+
+        Raises: RailUnable when the connection's own sessions cannot be read.
+        """
         ...
 
-    def read_answer(self, content: bytes) -> FileAnswer:
-        """What an answer file says. Raises: RailAnswerUnreadable."""
+    def read_file(self, public: Mapping[str, str], content: bytes) -> FileNews:
+        """What a file from the rail says. Raises: RailAnswerUnreadable."""
         ...

@@ -196,7 +196,7 @@ class Operation(StrEnum):
     STATEMENT = "statement"
     REVERSAL = "reversal"
     INSTITUTIONS = "institutions"
-    BULK_FILE = "bulk_file"
+    BULK_FILE = "bulk_file"  # Orders go out in files, and in no other way.
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class RailPolicy:
     `query_after`: the waits before the first, second, ... query; the last one repeats until `query_for` is over,
     then a person decides. Not found is believed after `not_found_times` such answers AND `not_found_after` since the
     send; with `not_found_needs_statement` only once a statement or settlement list of the rail shows it is not there.
+    `recheck_after` the send a paid order is asked about again, on rails that have no statement to tell reversals.
     """
 
     query_after: tuple[timedelta, ...]
@@ -32,6 +33,7 @@ class RailPolicy:
     not_found_times: int
     not_found_after: timedelta
     not_found_needs_statement: bool = False
+    recheck_after: tuple[timedelta, ...] = ()
     duplicates: Duplicates = Duplicates.PAYS_AGAIN
     duplicates_for: timedelta | None = None  # How long the rail remembers references; None: not known.
     connect_timeout_s: int = 5
