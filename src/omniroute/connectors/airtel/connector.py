@@ -61,6 +61,7 @@ CAPABILITIES = Capabilities(
     frozenset(currency for _, currency in COUNTRIES.values()),
     frozenset(COUNTRIES),
     frozenset({PartyKind.MSISDN}),
+    frozenset({"airtel"}),
 )
 POLICY = RailPolicy(
     query_after=tuple(timedelta(seconds=wait) for wait in (30, 60, 120, 240, *[300] * 11, 3600)),
@@ -83,13 +84,7 @@ class Airtel:
 
     def capabilities(self) -> Capabilities:
         """Payouts, questions, name and balance; no statement and no reversal of a payout over the API."""
-        return Capabilities(
-            frozenset({Operation.PAYOUT, Operation.QUERY, Operation.NAME_ENQUIRY, Operation.BALANCE}),
-            frozenset(currency for _, currency in COUNTRIES.values()),
-            frozenset(COUNTRIES),
-            frozenset({PartyKind.MSISDN}),
-            frozenset({"airtel"}),
-        )
+        return CAPABILITIES
 
     def policy(self) -> RailPolicy:
         """Nobody promises that a repeated reference is refused for ever, so nothing is sent twice; and an order the

@@ -35,7 +35,13 @@ STATES = frozenset({"TS", "TF", "TA", "TIP", "TI", "TE"})
 REFERENCE_MAX = 64
 
 _COUNTRY_OF = {calling: country for country, (calling, _) in COUNTRIES.items()}
-_MSISDN = re.compile(r"([1-9][0-9]{2})([1-9][0-9]{6,9})")
+_NINE = r"[1-9][0-9]{8}"
+_NUMBERS = {
+    "CG": "0[0-9]{8}", "GA": "0?[1-9][0-9]{6,7}", "MW": "[1-9][0-9]{6,8}", "NE": "[1-9][0-9]{7}", "NG": "[1-9][0-9]{9}",
+    "SC": "[1-9][0-9]{6}", "TD": "[1-9][0-9]{7}",
+}  # fmt: skip
+"""Numbers without their country's code; in all other countries nine digits. A zero in front is part of the number in
+the Congo and Gabon, and a slip everywhere else."""
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _REFUSED = (Outcome.DECLINED, Outcome.NOT_SENT)
 
@@ -45,10 +51,10 @@ def national(msisdn: str) -> tuple[str, str]:
 
     Raises: RailUnable when the country is none of the rail's.
     """
-    written = _MSISDN.fullmatch(msisdn)
-    if written is None or written[1] not in _COUNTRY_OF:
+    country, number = _COUNTRY_OF.get(msisdn[:3]), msisdn[3:]
+    if country is None or re.fullmatch(_NUMBERS.get(country, _NINE), number) is None:
         raise RailUnable("Airtel Money does not reach this number; write it with country code, without plus")
-    return _COUNTRY_OF[written[1]], written[2]
+    return country, number
 
 
 def wire_amount(money: Money) -> int | Decimal:

@@ -61,6 +61,7 @@ CAPABILITIES = Capabilities(
     frozenset(currency for _, currency in ENVIRONMENTS.values()),
     frozenset(country for country, _ in ENVIRONMENTS.values() if country),
     frozenset({PartyKind.MSISDN}),
+    frozenset({"mtn"}),
 )
 POLICY = RailPolicy(
     query_after=tuple(timedelta(seconds=wait) for wait in (5, 10, 20, 40, 80, 160, 300, *[900] * 94, 3600)),
@@ -85,13 +86,7 @@ class MtnMomo:
 
     def capabilities(self) -> Capabilities:
         """Payouts, questions, name and balance; no statement and no reversal over the API."""
-        return Capabilities(
-            frozenset({Operation.PAYOUT, Operation.QUERY, Operation.NAME_ENQUIRY, Operation.BALANCE}),
-            frozenset(currency for _, currency in ENVIRONMENTS.values()),
-            frozenset(country for country, _ in ENVIRONMENTS.values() if country),
-            frozenset({PartyKind.MSISDN}),
-            frozenset({"mtn"}),
-        )
+        return CAPABILITIES
 
     def policy(self) -> RailPolicy:
         """Calls come once or never, so we ask soon and often. The rail says that what it does not find was never

@@ -26,7 +26,7 @@ COUNTRIES: Mapping[str, str] = {
     "SC": "SCR", "TD": "XAF", "TZ": "TZS", "UG": "UGX", "ZM": "ZMW",
 }  # fmt: skip
 
-_NUMBER = re.compile(r"[1-9][0-9]{6,9}")
+_NUMBER = re.compile(r"[0-9]{7,10}")
 _REFERENCE = re.compile(r"[A-Za-z0-9]{4,64}")
 _ID = re.compile(r"[A-Za-z0-9-]{1,80}")
 _STATES = {State.ACCEPTED: "TIP", State.DECLINED: "TF"}
