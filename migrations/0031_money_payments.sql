@@ -66,7 +66,7 @@ CREATE UNIQUE INDEX payment_request_key ON payment (tenant_id, request_key) WHER
 CREATE INDEX payment_due ON payment (send_after, tenant_id, payment_id)
     WHERE state IN ('approved', 'scheduled') AND NOT paused;
 CREATE INDEX payment_waiting ON payment (expires_at, tenant_id, payment_id) WHERE state = 'awaiting_approval';
-CREATE INDEX payment_batch ON payment (tenant_id, batch_id, line_number) WHERE batch_id IS NOT NULL;
+CREATE INDEX payment_of_batch ON payment (tenant_id, batch_id, line_number) WHERE batch_id IS NOT NULL;
 CREATE INDEX payment_recent ON payment (tenant_id, created_at, payment_id);
 ALTER TABLE payment ENABLE ROW LEVEL SECURITY;
 CREATE POLICY payment_tenant ON payment TO omniroute_app, omniroute_worker
@@ -145,8 +145,9 @@ CREATE TABLE payment_attempt (
 -- Rule 1: never two sends that may both pay. A paid one stands in the way of every other, too.
 CREATE UNIQUE INDEX payment_attempt_one_live ON payment_attempt (tenant_id, payment_id)
     WHERE state IN ('created', 'sending', 'pending', 'unknown', 'manual', 'succeeded');
+-- A paid one is asked about once more where the rail has no statement that would tell that it was given back.
 CREATE INDEX payment_attempt_to_ask ON payment_attempt (next_query_at, tenant_id, attempt_id)
-    WHERE state IN ('pending', 'unknown');
+    WHERE state IN ('pending', 'unknown', 'succeeded') AND next_query_at IS NOT NULL;
 CREATE INDEX payment_attempt_claimed ON payment_attempt (lease_until, tenant_id, attempt_id)
     WHERE state IN ('created', 'sending');
 ALTER TABLE payment_attempt ENABLE ROW LEVEL SECURITY;

@@ -26,10 +26,20 @@ HANDLES = "_sandbox"
 class Sandbox:
     """A running sandbox: `async with Sandbox(world, rails) as sandbox: sandbox.url`."""
 
-    def __init__(self, world: World, rails: Sequence[RailSandbox], *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        world: World,
+        rails: Sequence[RailSandbox],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        moves_by_itself: bool = True,
+    ) -> None:
+        """`moves_by_itself` False: things happen only when a test calls `world.run_due`, or a rail answers."""
         self.world = world
         self._rails = {rail.rail: rail for rail in rails}
         self._server = WireServer(self.handle, host=host, port=port)
+        self._moves_by_itself = moves_by_itself
         self._going: asyncio.Task[None] | None = None
 
     @property
@@ -44,7 +54,8 @@ class Sandbox:
 
     async def __aenter__(self) -> "Sandbox":
         await self._server.start()
-        self._going = asyncio.create_task(self.world.keep_going())
+        if self._moves_by_itself:
+            self._going = asyncio.create_task(self.world.keep_going())
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -51,6 +51,7 @@ _POLICY = RailPolicy(
         timedelta(days=1),
     ),
     query_for=timedelta(days=7),
+    recheck_after=(timedelta(hours=26), timedelta(days=4)),  # No statement tells what was given back.
     not_found_times=5,
     not_found_after=timedelta(days=3),
     # B2C refuses a repeat, for how long is not said; B2B takes no reference of ours and would pay again.

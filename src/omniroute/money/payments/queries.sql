@@ -193,7 +193,7 @@ SELECT tenant_id, payment_id FROM payment
 SELECT least(
     (SELECT min(send_after) FROM payment WHERE state IN ('approved', 'scheduled') AND NOT paused),
     (SELECT min(expires_at) FROM payment WHERE state = 'awaiting_approval'),
-    (SELECT min(next_query_at) FROM payment_attempt WHERE state IN ('pending', 'unknown')),
+    (SELECT min(next_query_at) FROM payment_attempt WHERE state IN ('pending', 'unknown', 'succeeded')),
     (SELECT min(lease_until) FROM payment_attempt WHERE state IN ('created', 'sending')),
     (SELECT min(process_after) FROM provider_event WHERE state = 'received')) AS next_due
 
@@ -278,7 +278,7 @@ SELECT tenant_id, attempt_id, connection_id, state FROM payment_attempt
 -- name: attempts_to_ask
 -- Attempts about which the rail is to be asked, over all organisations, the longest waiting first.
 SELECT tenant_id, attempt_id, connection_id FROM payment_attempt
- WHERE state IN ('pending', 'unknown') AND next_query_at <= %(now)s
+ WHERE state IN ('pending', 'unknown', 'succeeded') AND next_query_at <= %(now)s
  ORDER BY next_query_at
  LIMIT %(limit)s
 
@@ -288,7 +288,7 @@ UPDATE payment_attempt a
    SET next_query_at = %(lease_until)s
  WHERE (a.tenant_id, a.attempt_id) IN (
        SELECT t.tenant_id, t.attempt_id FROM payment_attempt t
-        WHERE t.tenant_id = %(tenant)s AND t.attempt_id = ANY (%(attempts)s) AND t.state IN ('pending', 'unknown')
+        WHERE t.tenant_id = %(tenant)s AND t.attempt_id = ANY (%(attempts)s) AND t.state IN ('pending', 'unknown', 'succeeded')
           AND t.next_query_at <= %(now)s
           FOR UPDATE SKIP LOCKED)
 RETURNING a.*

@@ -83,12 +83,12 @@ def weigh(
     if result.our_ref is not None and result.our_ref != at.our_ref:
         result = Result(Outcome.UNKNOWN, result.answer)  # An answer about another order says nothing about this one.
     if at.attempt is A.SUCCEEDED or at.attempt is A.LATE_SUCCESS:
-        return _after_success(at, result, asked)
+        return _after_success(now, at, result, asked, policy)
     if at.attempt is A.REVERSED:
         return Move(note=False, asked=asked)
     match result.outcome:
         case Outcome.SUCCEEDED:
-            return _succeeded(at, result, asked)
+            return _succeeded(now, at, result, asked, policy)
         case Outcome.REVERSED if at.attempt.is_live:
             # Paid and given back before we heard of either: for the books it never moved.
             return Move(A.REVERSED, P.REVERSED, "reversed_by_rail", Books.VOID, asked=asked)
@@ -136,7 +136,13 @@ def _same_identifier(told: str, ordered: str) -> bool:
     return all(one == two or one in "*xX" for one, two in pairs)
 
 
-def _after_success(at: Situation, result: Result, asked: bool) -> Move:
+def _recheck(now: datetime, at: Situation, policy: RailPolicy) -> datetime | None:
+    """When to ask once more about a paid order; None: not any more."""
+    since = at.sent_at or now
+    return next((since + after for after in policy.recheck_after if since + after > now), None)
+
+
+def _after_success(now: datetime, at: Situation, result: Result, asked: bool, policy: RailPolicy) -> Move:
     match result.outcome:
         case Outcome.REVERSED:
             payment = P.REVERSED if at.attempt is A.SUCCEEDED else None
@@ -145,11 +151,16 @@ def _after_success(at: Situation, result: Result, asked: bool) -> Move:
             )
         case Outcome.DECLINED | Outcome.NOT_FOUND:
             return Move(reason=result.outcome.value, exception=ExceptionKind.CONTRADICTION, asked=asked)
+        case Outcome.SUCCEEDED:
+            return Move(note=False, asked=asked, next_query_at=_recheck(now, at, policy))
         case _:
-            return Move(note=False, asked=asked)
+            # A question about a paid order that was not answered is asked again for a day.
+            last = max(policy.recheck_after, default=None)
+            goes_on = last is not None and at.sent_at is not None and now < at.sent_at + last + timedelta(days=1)
+            return Move(note=False, asked=asked, next_query_at=now + timedelta(hours=1) if goes_on else None)
 
 
-def _succeeded(at: Situation, result: Result, asked: bool) -> Move:
+def _succeeded(now: datetime, at: Situation, result: Result, asked: bool, policy: RailPolicy) -> Move:
     differs = mismatch(at, result)
     if differs is not None:
         if at.attempt.is_live:
@@ -159,7 +170,7 @@ def _succeeded(at: Situation, result: Result, asked: bool) -> Move:
             )
         return Move(reason="integrity_mismatch", exception=ExceptionKind.INTEGRITY_MISMATCH, asked=asked)
     if at.attempt.is_live:
-        return Move(A.SUCCEEDED, P.SUCCEEDED, books=Books.CAPTURE, asked=asked)
+        return Move(A.SUCCEEDED, P.SUCCEEDED, books=Books.CAPTURE, asked=asked, next_query_at=_recheck(now, at, policy))
     if not at.payment.is_final and at.alone:
         # It counted as not paid, but nothing new was sent yet and the money is still held: it is simply paid.
         return Move(A.SUCCEEDED, P.SUCCEEDED, "late_success", Books.CAPTURE, asked=asked)
