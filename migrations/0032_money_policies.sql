@@ -23,6 +23,7 @@ CREATE TABLE payment_policy (
     CONSTRAINT payment_policy_status_known CHECK (status IN ('active', 'retired')),
     CONSTRAINT payment_policy_version_positive CHECK (version > 0)
 );
+CREATE UNIQUE INDEX payment_policy_name_key ON payment_policy (tenant_id, kind, name) WHERE status = 'active';
 ALTER TABLE payment_policy ENABLE ROW LEVEL SECURITY;
 CREATE POLICY payment_policy_tenant ON payment_policy TO omniroute_app, omniroute_worker
     USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());

@@ -29,8 +29,22 @@ from omniroute.money.policies.model import (
 from omniroute.money.policies.routing import Way
 from omniroute.money.policies.rulebook import PolicyRulebook, fee_of
 from omniroute.money.policies.rulebooks import PolicyRulebooks
+from omniroute.money.policies.service import (
+    approve_change,
+    create_policy,
+    get_change,
+    get_policy,
+    list_changes,
+    list_policies,
+    reject_change,
+    replace_policy,
+    retire_policy,
+)
+from omniroute.money.policies.store import CHANGES, POLICIES
 
 __all__ = [
+    "CHANGES",
+    "POLICIES",
     "Action",
     "ApprovalRule",
     "Change",
@@ -49,5 +63,14 @@ __all__ = [
     "Rule",
     "Way",
     "When",
+    "approve_change",
+    "create_policy",
     "fee_of",
+    "get_change",
+    "get_policy",
+    "list_changes",
+    "list_policies",
+    "reject_change",
+    "replace_policy",
+    "retire_policy",
 ]

@@ -67,3 +67,10 @@ class MoreApprovalsNeeded(Refusal):
 
     code = "policies.more_approvals_needed"
     kind = Kind.REFUSED
+
+
+class PolicyNameTaken(Refusal):
+    """Another policy of this kind in force has this name."""
+
+    code = "policies.name_taken"
+    kind = Kind.CONFLICT
