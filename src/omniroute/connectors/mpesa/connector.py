@@ -80,6 +80,8 @@ class MpesaConnector:
             countries=frozenset({"KE"}),
             payee_kinds=frozenset({PartyKind.MSISDN, PartyKind.TILL, PartyKind.PAYBILL}),
             networks=frozenset({"safaricom"}),
+            reversible_kinds=frozenset({PartyKind.TILL, PartyKind.PAYBILL}),
+            reversal_by_receipt=True,
         )
 
     def policy(self) -> RailPolicy:

@@ -24,6 +24,16 @@ from omniroute.money.payments.dispatcher import Dispatcher, DispatcherLimits
 from omniroute.money.payments.initiation import Request, Rulebook, initiate
 from omniroute.money.payments.initiator import Initiator, PaymentsBusy, Rulebooks
 from omniroute.money.payments.links import Link, LinkDown, Links, LinkUnknown
+from omniroute.money.payments.manual import (
+    Resolution,
+    Sanction,
+    accept_name,
+    book_again,
+    release,
+    resolve_exception,
+    settle,
+    take_back,
+)
 from omniroute.money.payments.model import (
     BOOK,
     Attempt,
@@ -64,6 +74,7 @@ from omniroute.money.payments.reading import (
     list_unknown,
     replay_provider_event,
 )
+from omniroute.money.payments.sending import payout as payout_of
 from omniroute.money.payments.statements import StatementReader
 from omniroute.money.payments.store import EXCEPTIONS, PAYMENTS, PROVIDER_EVENTS, UNKNOWN, find_steps
 
@@ -101,14 +112,18 @@ __all__ = [
     "PublicStatus",
     "Recorded",
     "Request",
+    "Resolution",
     "Route",
     "Rulebook",
     "Rulebooks",
+    "Sanction",
     "Source",
     "Standing",
     "StatementReader",
     "Step",
+    "accept_name",
     "approve",
+    "book_again",
     "cancel",
     "expire",
     "fee_income",
@@ -127,11 +142,16 @@ __all__ = [
     "name_score",
     "needed_accounts",
     "pause_batch",
+    "payout_of",
     "public_status",
     "receive_callback",
     "record",
     "reject",
+    "release",
     "replay_provider_event",
     "request_key",
+    "resolve_exception",
     "resume_batch",
+    "settle",
+    "take_back",
 ]

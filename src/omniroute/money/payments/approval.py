@@ -1,8 +1,9 @@
 """Approving, rejecting, cancelling and expiring payments. What was held is released, or sent on, in the same commit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from psycopg import errors as pg
@@ -91,7 +92,7 @@ async def reject(
         except Refusal as refusal:
             answers.append(refusal)
     going = [answer for answer in answers if isinstance(answer, Payment)]
-    ended = await _end(
+    ended = await end(
         tx,
         going,
         PaymentState.CANCELLED,
@@ -135,7 +136,7 @@ async def cancel(
             answers.append(WrongState(state=payment.state.value))
         else:
             answers.append(TooLateToCancel(state=payment.state.value))
-    ended = await _end(
+    ended = await end(
         tx,
         going,
         PaymentState.CANCELLED,
@@ -162,7 +163,7 @@ async def expire(tx: Tx, payment_ids: Sequence[UUID], *, now: datetime, today: d
         and payment.expires_at <= now
     ]
     meta = Meta(actor="system:payments", channel="worker")
-    await _end(tx, due, PaymentState.EXPIRED, "not_approved_in_time", Source.CLOCK, now=now, today=today, meta=meta)
+    await end(tx, due, PaymentState.EXPIRED, "not_approved_in_time", Source.CLOCK, now=now, today=today, meta=meta)
     return len(due)
 
 
@@ -221,7 +222,7 @@ async def settle_transfer(tx: Tx, payment: Payment, *, now: datetime, today: dat
     )
 
 
-async def _end(
+async def end(
     tx: Tx,
     payments: Sequence[Payment],
     state: PaymentState,
@@ -230,11 +231,12 @@ async def _end(
     *,
     actor: str | None = None,
     note: str | None = None,
+    evidence: Mapping[str, Any] | None = None,
     now: datetime,
     today: date,
     meta: Meta,
 ) -> list[Payment]:
-    """Payments that will not be made: holds released, limits given back, told."""
+    """Payments that will not be made: holds released, limits given back, told. Raises: the ledger's refusal."""
     if not payments:
         return []
     commands = [
@@ -249,7 +251,7 @@ async def _end(
     ended = [replace(payment, state=state, reason=reason, completed_at=now) for payment in payments]
     await store.update_payments(tx, ended, now)
     await store.release_limit_uses(tx, ended)
-    evidence = {"comment": note} if note else None
+    evidence = evidence or ({"comment": note} if note else None)
     steps = [
         store.NewStep(p.payment_id, state.value, source, reason=reason, actor=actor, evidence=evidence) for p in ended
     ]

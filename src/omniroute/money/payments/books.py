@@ -158,6 +158,19 @@ def to_suspense(
     )
 
 
+def attribute(tenant_id: UUID, payment: Payment, number: int, account_code: str, *, meta: Meta) -> ledger.Command:
+    """Whoever `account_code` belongs to bears what attempt `number` paid late: suspense is cleared."""
+    account_id = ledger.account_id(tenant_id, account_code)
+    return ledger.post_transaction(
+        _legs(account_id, ledger.account_id(tenant_id, suspense(payment.amount.currency)), payment.amount),
+        reference=f"payment:{payment.reference}:late:{number}:attributed",
+        metadata={"payment": payment.reference, "attempt": number},
+        late=True,
+        may_soft=True,
+        meta=meta,
+    )
+
+
 def reverse(transaction_id: UUID, reference: str, *, what: str, linked: int = 0, meta: Meta) -> ledger.Command:
     """Take a posting of a payment back."""
     return ledger.reverse_transaction(

@@ -275,8 +275,10 @@ class Dispatcher:
         if not holder.active:
             await self._hold_back(tenant_id, claimed, "payee_inactive", None, fail=True)
             return None
-        if payment.payee.name and holder.name and "name_accepted" not in payment.metadata:
+        if payment.payee.name and holder.name:
             fit = names.score(payment.payee.name, holder.name)
+            if payment.accepted_name is not None:
+                fit = max(fit, names.score(payment.accepted_name, holder.name))
             if fit < names.SCORE_GOOD:
                 told = f"the rail knows this account as {holder.name} (fits {fit} of 100)"
                 await self._hold_back(tenant_id, claimed, "name_mismatch", told, fail=False)

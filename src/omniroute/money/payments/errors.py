@@ -105,3 +105,39 @@ class ExceptionNotFound(Refusal):
 
     code = "payments.exception_not_found"
     kind = Kind.NOT_FOUND
+
+
+class AttemptAlive(Refusal):
+    """An attempt of this payment may still pay, or has; its outcome must be settled first."""
+
+    code = "payments.attempt_alive"
+    kind = Kind.CONFLICT
+
+
+class RailContradicts(Refusal):
+    """The rail's own word stands against this; `says` tells what it said. A payment that a rail says it made, or is
+    making, never counts as not paid."""
+
+    code = "payments.rail_contradicts"
+    kind = Kind.REFUSED
+
+
+class ExceptionOpen(Refusal):
+    """An exception of this payment must be resolved first; `exception_kind` names it."""
+
+    code = "payments.exception_open"
+    kind = Kind.CONFLICT
+
+
+class NothingToBook(Refusal):
+    """The books have refused nothing of this payment that is still to be booked."""
+
+    code = "payments.nothing_to_book"
+    kind = Kind.CONFLICT
+
+
+class ResolutionNotPossible(Refusal):
+    """The exception cannot be resolved this way; the detail tells why."""
+
+    code = "payments.resolution_not_possible"
+    kind = Kind.REFUSED

@@ -125,3 +125,20 @@ class PaymentExceptionOpened(Event):
     @property
     def subject(self) -> UUID:
         return self.payment_id
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentExceptionResolved(Event):
+    """An exception of a payment is closed; `resolution` tells what became of it."""
+
+    topic = "payment.exception_resolved"
+    subject_prefix: ClassVar[str] = "pay"
+    id_prefixes: ClassVar[Mapping[str, str]] = {"payment_id": "pay", "exception_id": "exc"}
+    payment_id: UUID
+    exception_id: UUID
+    kind: str
+    resolution: str
+
+    @property
+    def subject(self) -> UUID:
+        return self.payment_id

@@ -223,6 +223,7 @@ class Payment:
     updated_at: datetime
     completed_at: datetime | None
     version: int
+    accepted_name: str | None = None  # The payee's name at the rail, where people accepted that it differs.
 
     @property
     def connection_id(self) -> UUID | None:

@@ -206,11 +206,12 @@ async def _commands(tx: Tx, work: _Work, number: int, meta: Meta) -> list[ledger
         case Books.SUSPENSE:
             return [books.to_suspense(tx.tenant, payment, attempt.number, float_id, meta=meta)]
         case Books.REVERSE:
-            return await _reversals(tx, payment, attempt, number, meta)
+            return await reversals(tx, payment, attempt, number, meta)
     return []
 
 
-async def _reversals(tx: Tx, payment: Payment, attempt: Attempt, number: int, meta: Meta) -> list[ledger.Command]:
+async def reversals(tx: Tx, payment: Payment, attempt: Attempt, number: int, meta: Meta) -> list[ledger.Command]:
+    """What takes back whatever was posted for a paid attempt; nothing where nothing was."""
     if attempt.state is AttemptState.LATE_SUCCESS:
         posted = await tx.one_or_none(store.SQL.suspense_of, tenant=tx.tenant, attempt=attempt.attempt_id)
         if posted is None:

@@ -443,3 +443,37 @@ SELECT %(tenant)s, %(connection)s, n.line_id, n.booked_at, n.amount_minor, n.cur
        AS n (line_id, booked_at, amount_minor, currency, credit, our_ref, provider_ref, narration)
 ON CONFLICT DO NOTHING
 RETURNING line_id
+
+-- name: rail_words
+-- What the rail itself has said about an order: debits and credits on its statement, a success that did not fit.
+SELECT (SELECT count(*) FROM rail_statement_line l
+         WHERE l.tenant_id = %(tenant)s AND l.connection_id = %(connection)s AND l.our_ref = %(our_ref)s
+           AND NOT l.credit) AS booked,
+       (SELECT count(*) FROM rail_statement_line l
+         WHERE l.tenant_id = %(tenant)s AND l.connection_id = %(connection)s AND l.our_ref = %(our_ref)s
+           AND l.credit) AS given_back,
+       EXISTS (SELECT FROM payment_exception e
+                WHERE e.tenant_id = %(tenant)s AND e.attempt_id = %(attempt)s AND e.resolved_at IS NULL
+                  AND e.kind IN ('integrity_mismatch', 'contradiction')) AS doubtful
+
+-- name: set_accepted_name
+-- The payee's name at the rail, as people have accepted it.
+UPDATE payment SET accepted_name = %(name)s WHERE tenant_id = %(tenant)s AND payment_id = %(payment)s
+
+-- name: lock_exception
+-- An exception that is open, held until the transaction ends.
+SELECT * FROM payment_exception
+ WHERE tenant_id = %(tenant)s AND exception_id = %(exception)s AND resolved_at IS NULL
+   FOR UPDATE
+
+-- name: lock_open_exceptions
+-- What does not add up about a payment, held until the transaction ends.
+SELECT * FROM payment_exception
+ WHERE tenant_id = %(tenant)s AND payment_id = %(payment)s AND resolved_at IS NULL
+ ORDER BY exception_id
+   FOR UPDATE
+
+-- name: resolve_exceptions
+-- What somebody has made of exceptions.
+UPDATE payment_exception SET resolved_at = %(now)s, resolved_by = %(by)s, resolution = %(text)s
+ WHERE tenant_id = %(tenant)s AND exception_id = ANY (%(exceptions)s) AND resolved_at IS NULL

@@ -97,6 +97,7 @@ def payment_of(row: Any) -> Payment:
         updated_at=row.updated_at,
         completed_at=row.completed_at,
         version=row.version,
+        accepted_name=row.accepted_name,
     )
 
 

@@ -203,7 +203,9 @@ class Operation(StrEnum):
 class Capabilities:
     """What a rail does. A connection may switch operations off, never on.
 
-    `networks`: the mobile networks whose numbers it pays; empty: any.
+    `networks`: the mobile networks whose numbers it pays; empty: any. `reversible_kinds`: payees from whom a paid
+    order can be asked back, where the rail has reversals; empty: any. `reversal_by_receipt`: the rail knows a paid
+    order by its receipt then, not by its own reference.
     """
 
     operations: frozenset[Operation]
@@ -211,6 +213,8 @@ class Capabilities:
     countries: frozenset[str]
     payee_kinds: frozenset[PartyKind]
     networks: frozenset[str] = frozenset()
+    reversible_kinds: frozenset[PartyKind] = frozenset()
+    reversal_by_receipt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,29 @@
+"""Payments by file: collected before a cut-off, committed with the bytes, handed over, answered by files.
+
+    made --> delivering --> delivered
+      ^          |   +--> doubtful (may have arrived: never delivered again by itself)
+      +----------+ certainly not delivered: the same bytes once more, until the session is over
+      +--> withdrawn (the session is over; its orders were provably never sent)
+
+The attempts of a file are `sending` from the moment the file exists. Delivered makes them pending, doubt unknown; what
+ends them is an answer of the bank or a line of its statement. An answer proves that a file arrived, whatever we thought.
+"""
+
+from omniroute.money.payments.files.answers import hear_file
+from omniroute.money.payments.files.by_file import ByFile
+from omniroute.money.payments.files.folders import FOLDER, Folders
+from omniroute.money.payments.files.reading import RailFileState, RailFileView, file_content, find_file, list_files
+from omniroute.money.payments.files.sender import FileSender
+
+__all__ = [
+    "FOLDER",
+    "ByFile",
+    "FileSender",
+    "Folders",
+    "RailFileState",
+    "RailFileView",
+    "file_content",
+    "find_file",
+    "hear_file",
+    "list_files",
+]
