@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniroute.kit.xml import DEPTH_MAX, XmlUnreadable, read_xml
+from omniroute.kit.xml import DEPTH_MAX, Closed, Element, Opened, XmlStream, XmlUnreadable, read_xml
 
 LAUGHS = b"""<?xml version="1.0"?>
 <!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;">]>
@@ -62,3 +62,45 @@ def test_any_bytes_are_read_or_refused(content: bytes) -> None:
         read_xml(content)
     except XmlUnreadable:
         return
+
+
+CONTAINERS = frozenset({"file", "part"})
+
+
+def stream(content: bytes, size: int = 7) -> list[Opened | Element | Closed]:
+    """What a stream tells when it gets a document in pieces."""
+    reader = XmlStream(CONTAINERS, element_chars_max=1_000)
+    found: list[Opened | Element | Closed] = []
+    for start in range(0, len(content), size):
+        found += reader.feed(content[start : start + size])
+    return found + reader.feed(b"", last=True)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+def test_a_stream_tells_what_stands_in_containers_one_by_one(size: int) -> None:
+    content = b'<file xmlns="urn:f"> <head><id>1</id></head> <part><line n="1">a</line> <line>b</line></part></file>'
+    found = stream(content, size)
+    shape = [one.name if isinstance(one, Element) else f"{type(one).__name__} {one.name}" for one in found]
+    assert shape == ["Opened file", "head", "Opened part", "line", "line", "Closed part", "Closed file"]
+    elements = [one for one in found if isinstance(one, Element)]
+    assert [child.text for child in elements[0].children] == ["1"]
+    assert [(one.text, dict(one.attributes)) for one in elements[1:]] == [("a", {"n": "1"}), ("b", {})]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LAUGHS,
+        OUTSIDE,
+        b"<other/>",
+        b"<file><line>",
+        b"<file></part>",
+        b"<file><line>" + b"x" * 1_001 + b"</line></file>",
+        b"<file><line>" + b"<x/>" * 1_001 + b"</line></file>",
+        b"<file><line>" + b"<x>" * DEPTH_MAX,
+        b"",
+    ],
+)
+def test_a_stream_is_as_guarded(content: bytes) -> None:
+    with pytest.raises(XmlUnreadable):
+        stream(content)

@@ -76,8 +76,16 @@ def _text(text: str) -> str:
     return text
 
 
+def _integer(text: str) -> int:
+    value = int(text)
+    if not -(2**31) <= value < 2**31:
+        raise ValueError("out of range")
+    return value
+
+
 _READ: Mapping[str, Callable[[str], object]] = {
     "text": _text,
+    "integer": _integer,
     "uuid": UUID,
     "timestamptz": _instant,
     "date": date.fromisoformat,
