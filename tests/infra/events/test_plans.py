@@ -26,6 +26,7 @@ PARAMS = {
     "limit": 100,
     "patterns": None,
     "subject": None,
+    "tenants": None,
 }
 
 

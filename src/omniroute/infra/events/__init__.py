@@ -19,13 +19,24 @@ from omniroute.infra.events.chain import (
     repair_epoch,
     retain,
 )
-from omniroute.infra.events.consumer import Consumer, Handler, Lag, enrol, lag, parked, prune_inbox, replay
+from omniroute.infra.events.consumer import (
+    Consumer,
+    Handler,
+    Lag,
+    advance,
+    enrol,
+    lag,
+    parked,
+    position,
+    prune_inbox,
+    replay,
+)
 from omniroute.infra.events.cursor import Cursor, Cut
 from omniroute.infra.events.envelope import envelope
 from omniroute.infra.events.errors import EventNotFound, EventNotSealed
 from omniroute.infra.events.facts import EventsRetired
 from omniroute.infra.events.model import Event, Meta, Recorded
-from omniroute.infra.events.reader import StandbyCannotRead, at, history, present, read
+from omniroute.infra.events.reader import StandbyCannotRead, at, history, newest, present, read
 from omniroute.infra.events.schemas import event_schema, schema_documents
 from omniroute.infra.events.store import append, append_each, append_many
 from omniroute.infra.events.verify import Damage, Finding, Verified, verify, verify_stretch
@@ -50,6 +61,7 @@ __all__ = [
     "Retained",
     "StandbyCannotRead",
     "Verified",
+    "advance",
     "append",
     "append_each",
     "append_many",
@@ -62,7 +74,9 @@ __all__ = [
     "history",
     "inclusion_proof",
     "lag",
+    "newest",
     "parked",
+    "position",
     "present",
     "prune_inbox",
     "read",

@@ -62,12 +62,21 @@ SELECT tenant_id, seq, id, xid, type, version, subject, data, correlation_id, ca
         OFFSET 0) page
  WHERE (%(patterns)s::text[] IS NULL OR type LIKE ANY (%(patterns)s::text[]))
    AND (%(subject)s::uuid IS NULL OR subject = %(subject)s::uuid)
+   AND (%(tenants)s::uuid[] IS NULL OR tenant_id = ANY (%(tenants)s::uuid[]))
  ORDER BY seq LIMIT %(limit)s;
 
 -- name: events_at
 -- Events of the current tenant by position.
 SELECT tenant_id, seq, id, xid, type, version, subject, data, correlation_id, causation_id, actor, channel, recorded_at
   FROM event_log WHERE tenant_id = current_tenant() AND seq = ANY (%(seqs)s::bigint[]) ORDER BY seq;
+
+-- name: newest_events
+-- The latest events of the current tenant, newest first, without their data.
+SELECT tenant_id, seq, id, xid, type, version, subject, '{}'::jsonb AS data, correlation_id, causation_id, actor, channel,
+       recorded_at
+  FROM event_log
+ WHERE tenant_id = current_tenant() AND (%(before_seq)s::bigint IS NULL OR seq < %(before_seq)s::bigint)
+ ORDER BY seq DESC LIMIT %(limit)s;
 
 -- name: subject_history
 -- The latest events of one thing, newest first. Derived events are not among them: their subject has its own tables.

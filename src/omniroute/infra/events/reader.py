@@ -24,17 +24,23 @@ async def read(
     limit: int,
     types: Sequence[str] | None = None,
     subject: UUID | None = None,
+    tenants: Sequence[UUID] | None = None,
+    bare: bool = False,
 ) -> tuple[list[Recorded], Cursor]:
     """The next events after `cursor`, at most `limit`, and where to go on. None: all is read for now.
 
     In a tenant's transaction: that tenant's events. In a worker's transaction without tenant: everybody's.
-    `types` are whole types or beginnings that end with a star (`ledger.*`).
+    `types` are whole types or beginnings that end with a star (`ledger.*`); `tenants` (a worker's) narrows to these.
+    `bare` leaves `data` empty where it would have to be derived.
     Each committed event is given once, never before its commit; events of one subject in the order of commits.
 
     Raises: StandbyCannotRead.
     """
-    query = SQL.read_all if tx.tenant_id is None else SQL.read_tenant
-    patterns = None if types is None else [_pattern(name) for name in types]
+    wanted_of: dict[str, object] = {"patterns": None if types is None else [_pattern(name) for name in types]}
+    wanted_of["subject"] = subject
+    query = SQL.read_tenant
+    if tx.tenant_id is None:
+        query, wanted_of["tenants"] = SQL.read_all, None if tenants is None else list(tenants)
     rows: list[Any] = []
     skip = 0
     latest = False
@@ -45,14 +51,22 @@ async def read(
             cut, latest = await next_cut(tx, cursor.seen, skip)
             cursor = Cursor(cursor.seen, cut)
         wanted = limit - len(rows)
-        page = await tx.all(query, **window(cursor), limit=wanted, patterns=patterns, subject=subject)
+        page = await tx.all(query, **window(cursor), limit=wanted, **wanted_of)
         rows += page
         if len(page) == wanted:
             cursor = Cursor(cursor.seen, cursor.until, page[-1].seq)
             break
         cursor = Cursor(cursor.until, cursor.until)
         skip = 0 if page else min(2 * skip + 1, _SKIP_MAX)
-    return await recorded(tx, rows), cursor
+    return [_event(row, ()) for row in rows] if bare else await recorded(tx, rows), cursor
+
+
+async def newest(tx: Tx, *, before: int | None, limit: int) -> list[Recorded]:
+    """Events of the tenant from the latest one backwards, without data; `before` is the position of the last one seen.
+
+    Positions do not follow the commits of unrelated subjects: who looks for an instant goes on a little beyond it.
+    """
+    return [_event(row, ()) for row in await tx.all(SQL.newest_events, before_seq=before, limit=limit)]
 
 
 async def at(tx: Tx, positions: Sequence[int]) -> list[Recorded]:
