@@ -7,7 +7,7 @@ is stored; whether an account exists only its bank can tell.
 Knows no database: the tables come with us, as data.
 """
 
-from omniroute.money.institutions.directory import Directory, PayeeInstitution, directory
+from omniroute.money.institutions.directory import Directory, InstitutionKind, PayeeInstitution, directory
 from omniroute.money.institutions.errors import (
     InstitutionClosed,
     InstitutionUnknown,
@@ -23,6 +23,7 @@ from omniroute.money.institutions.payees import check_payee, network_of, normali
 __all__ = [
     "Directory",
     "InstitutionClosed",
+    "InstitutionKind",
     "InstitutionUnknown",
     "MalformedPayee",
     "Number",

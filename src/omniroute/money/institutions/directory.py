@@ -9,7 +9,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Self
+from typing import Literal, Self
+
+InstitutionKind = Literal[
+    "bank",
+    "merchant_bank",
+    "payment_service_bank",
+    "mobile_money",
+    "payment_provider",
+    "microfinance_bank",
+    "mortgage_bank",
+    "finance_company",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +34,7 @@ class PayeeInstitution:
     code: str
     name: str
     country: str
-    kind: str
+    kind: InstitutionKind
     national_code: str | None = None
     check_digit: bool = False
     closed: bool = False
