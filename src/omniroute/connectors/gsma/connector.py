@@ -70,7 +70,8 @@ from omniroute.ports.rails import (
 )
 
 TOKEN = "gsma"  # noqa: S105 - its name in the cache.
-SECRETS = frozenset({"authorization", "x-api-key", "access_token"})
+SECRETS = frozenset({"authorization", "x-api-key", "x-callback-url", "access_token"})
+"""Who reads the addresses where we are called could call in the rail's place."""
 TOKEN_LIFE = timedelta(minutes=5)
 PAGE_LINES = 200
 BALANCES = ("currentBalance", "availableBalance", "reservedBalance", "unclearedBalance")

@@ -52,7 +52,8 @@ from omniroute.ports.rails import (
 )
 
 TOKEN = "disbursement"  # noqa: S105 - its name in the cache; every product has its own.
-SECRETS = frozenset({"authorization", "ocp-apim-subscription-key", "access_token"})
+SECRETS = frozenset({"authorization", "ocp-apim-subscription-key", "x-callback-url", "access_token"})
+"""Who reads the addresses where we are called could call in the rail's place."""
 TOKEN_LIFE = timedelta(minutes=5)
 """Of a token that does not say how long it lives."""
 
