@@ -30,7 +30,7 @@ from omniroute.money.connections.errors import (
 from omniroute.money.connections.events import ConnectionCreated, ConnectionEvent, ConnectionUpdated
 from omniroute.money.connections.model import BankConnection, ConnectionStatus, CreateConnection, float_code
 from omniroute.money.connections.store import CONNECTIONS, SQL, connection_of
-from omniroute.money.payments import needed_accounts
+from omniroute.money.payments import FOLDER, needed_accounts
 from omniroute.ports.rails import Capabilities, Operation
 
 CALLBACK_KEY = "callback_key"
@@ -107,16 +107,18 @@ def _check(command: CreateConnection, can: Capabilities) -> frozenset[Operation]
         raise MalformedConnection(
             f"currency: {command.rail} carries {', '.join(sorted(can.currencies))}", field="currency"
         )
-    check_endpoint(command.endpoint)
+    check_endpoint(command.endpoint, can)
     check_fields(command.public, command.secret)
     return check_operations(command.operations, can)
 
 
-def check_endpoint(endpoint: str) -> None:
-    """Refuse what is no address to send money orders to.
+def check_endpoint(endpoint: str, can: Capabilities) -> None:
+    """Refuse what is no address to send money orders to. A rail of files may also have folders of this house.
 
     Raises: MalformedConnection.
     """
+    if endpoint == FOLDER and Operation.BULK_FILE in can.operations:
+        return
     parts = urlsplit(endpoint)
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query or parts.fragment:
         raise MalformedConnection(
@@ -182,7 +184,7 @@ async def update_connection(
     old = connection_of(row)
     if old.version != version or old.status is ConnectionStatus.CLOSED:
         raise ConnectionChanged(version=old.version, status=old.status.value)
-    check_endpoint(endpoint or old.endpoint)
+    check_endpoint(endpoint or old.endpoint, rails[old.rail].capabilities())
     check_fields(old.public if public is None else public, secret or {})
     chosen = old.operations
     if operations is not None:

@@ -21,6 +21,17 @@ from omniroute.money.payments.callbacks import receive as receive_callback
 from omniroute.money.payments.commands import initiate as initiate_payment
 from omniroute.money.payments.commands import request_key
 from omniroute.money.payments.dispatcher import Dispatcher, DispatcherLimits
+from omniroute.money.payments.files import (
+    FOLDER,
+    ByFile,
+    FileSender,
+    Folders,
+    RailFileState,
+    RailFileView,
+    file_content,
+    find_file,
+    list_files,
+)
 from omniroute.money.payments.initiation import Request, Rulebook, initiate
 from omniroute.money.payments.initiator import Initiator, PaymentsBusy, Rulebooks
 from omniroute.money.payments.links import Link, LinkDown, Links, LinkUnknown
@@ -80,6 +91,7 @@ from omniroute.money.payments.store import EXCEPTIONS, PAYMENTS, PROVIDER_EVENTS
 
 __all__ = [
     "BOOK",
+    "FOLDER",
     "EXCEPTIONS",
     "PAYMENTS",
     "PROVIDER_EVENTS",
@@ -87,6 +99,14 @@ __all__ = [
     "UNKNOWN",
     "Approval",
     "Attempt",
+    "ByFile",
+    "FileSender",
+    "Folders",
+    "RailFileState",
+    "RailFileView",
+    "file_content",
+    "find_file",
+    "list_files",
     "AttemptState",
     "Decision",
     "Dispatcher",

@@ -19,6 +19,7 @@ from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
 from omniroute.kit.refusal import Fault
 from omniroute.money.payments import approval, names, outcomes, sending, store
+from omniroute.money.payments.files import hear_file
 from omniroute.money.payments.links import Link, LinkDown, Links
 from omniroute.money.payments.model import Attempt, AttemptState, Payment, PaymentState, Source
 from omniroute.money.payments.outcomes import Evidence, Recorded
@@ -29,6 +30,7 @@ from omniroute.ports.rails import (
     Callback,
     CodeClass,
     EventKind,
+    FileConnector,
     Holder,
     NotSent,
     Outcome,
@@ -322,6 +324,9 @@ class Dispatcher:
         callback = Callback(row.body, row.headers, row.purpose, row.ref, row.authentic, row.received_at)
         try:
             link = await self._links.get(tx.tenant, row.connection_id)
+            if link.files is not None:
+                await self._hear_file(tx, row, link, link.files)
+                return
             said = link.connector.read_callback(link.context, callback)
         except LinkDown as fault:
             await self._close_event(tx, row, "received", {"waiting": str(fault)}, now + POSTPONE)
@@ -332,6 +337,16 @@ class Dispatcher:
         told = [await self._hear_event(tx, link, callback, event) for event in said]
         rejected = bool(told) and all(one == "rejected" for one in told)
         await self._close_event(tx, row, "rejected" if rejected else "processed", {"told": told}, now)
+
+    async def _hear_file(self, tx: Tx, row: Any, link: Link, files: FileConnector) -> None:
+        """Apply a file that a bank sent. Raises: RailAnswerUnreadable."""
+        now = self._clock.now()
+        if not row.authentic:
+            await self._close_event(tx, row, "rejected", {"told": ["rejected"]}, now)
+            return
+        today = self._business_day(tx.tenant)
+        told = await hear_file(tx, link, files, bytes(row.body), now=now, today=today, actor=self._worker_id)
+        await self._close_event(tx, row, "processed", {"told": told}, now)
 
     async def _hear_event(self, tx: Tx, link: Link, callback: Callback, event: RailEvent) -> str:
         """Apply one thing a call says; what was made of it, in a word."""

@@ -5,7 +5,7 @@ from typing import Protocol
 from uuid import UUID
 
 from omniroute.kit.refusal import Fault
-from omniroute.ports.rails import Connector, Context, RailPolicy
+from omniroute.ports.rails import Connector, Context, FileConnector, RailPolicy
 
 
 class LinkDown(Fault):
@@ -18,7 +18,10 @@ class LinkUnknown(LinkDown):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A connection ready for use. `paused`: sends nothing new, but still asks about what was sent."""
+    """A connection ready for use. `paused`: sends nothing new, but still asks about what was sent.
+
+    `files`: the rail takes orders in files, and in no other way; `connector` then stands for it (`files.ByFile`).
+    """
 
     connection_id: UUID
     rail: str
@@ -28,6 +31,7 @@ class Link:
     context: Context
     policy: RailPolicy
     paused: bool = False
+    files: FileConnector | None = None
 
 
 class Links(Protocol):

@@ -105,9 +105,12 @@ SELECT * FROM payment
 
 -- name: due_payments
 -- What is to be sent, over all organisations, the oldest first.
-SELECT tenant_id, payment_id, connection_ids[candidate + 1] AS connection_id FROM payment
- WHERE state IN ('approved', 'scheduled') AND send_after <= %(now)s AND NOT paused
- ORDER BY send_after
+SELECT p.tenant_id, p.payment_id, p.connection_ids[p.candidate + 1] AS connection_id FROM payment p
+ WHERE p.state IN ('approved', 'scheduled') AND p.send_after <= %(now)s AND NOT p.paused
+   AND NOT EXISTS (SELECT FROM bank_connection c  -- What goes out in files waits for its session.
+                    WHERE c.tenant_id = p.tenant_id AND c.connection_id = p.connection_ids[p.candidate + 1]
+                      AND 'bulk_file' = ANY (c.operations))
+ ORDER BY p.send_after
  LIMIT %(limit)s
 
 -- name: postpone_payments

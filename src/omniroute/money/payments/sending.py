@@ -28,6 +28,8 @@ from omniroute.money.payments.model import (
 from omniroute.ports.rails import Holder, Operation, Payout
 
 LEASE_BEYOND_TIMEOUTS = timedelta(seconds=30)
+FILE_LEASE = timedelta(days=30)
+"""Of attempts in a file: the file has a lease of its own, by which its orders are told to be unknown."""
 META = Meta(actor="system:payments", channel="worker")
 
 
@@ -42,6 +44,8 @@ class Claimed:
 
 def lease_until(link: Link, now: datetime) -> datetime:
     """How long we may take for it; after that anybody may declare it lost."""
+    if link.files is not None:
+        return now + FILE_LEASE
     policy = link.policy
     return now + timedelta(seconds=policy.connect_timeout_s + policy.read_timeout_s) * 2 + LEASE_BEYOND_TIMEOUTS
 

@@ -93,19 +93,23 @@ class StatementReader:
 
     async def _take(self, tenant_id: UUID, link: Link, lines: Sequence[StatementLine]) -> int:
         """Store lines that are new, and apply what they prove, in one transaction."""
-        now = self._clock.now()
 
         async def work(tx: Tx) -> int:
-            fresh = await _insert(tx, link, lines, now)
-            refs = [line.our_ref for line in fresh if line.our_ref is not None]
-            if not refs:
-                return len(fresh)
-            rows = await tx.all(store.SQL.attempts_by_ref, tenant=tx.tenant, connection=link.connection_id, refs=refs)
-            said = _evidence(link, fresh, {row.our_ref: row for row in rows})
-            await outcomes.record(tx, said, now=now, today=self._business_day(tenant_id))
-            return len(fresh)
+            return await take(tx, link, lines, now=self._clock.now(), today=self._business_day(tenant_id))
 
         return await self._db.run(work, tenant_id=tenant_id, idempotent=True)
+
+
+async def take(tx: Tx, link: Link, lines: Sequence[StatementLine], *, now: datetime, today: date) -> int:
+    """Store lines that are new, and apply what they prove; how many were new."""
+    fresh = await _insert(tx, link, lines, now)
+    refs = [line.our_ref for line in fresh if line.our_ref is not None]
+    if not refs:
+        return len(fresh)
+    rows = await tx.all(store.SQL.attempts_by_ref, tenant=tx.tenant, connection=link.connection_id, refs=refs)
+    said = _evidence(link, fresh, {row.our_ref: row for row in rows})
+    await outcomes.record(tx, said, now=now, today=today)
+    return len(fresh)
 
 
 async def _insert(tx: Tx, link: Link, lines: Sequence[StatementLine], now: datetime) -> list[StatementLine]:

@@ -5,8 +5,9 @@
       +----------+ certainly not delivered: the same bytes once more, until the session is over
       +--> withdrawn (the session is over; its orders were provably never sent)
 
-The attempts of a file are `sending` from the moment the file exists. Delivered makes them pending, doubt unknown; what
-ends them is an answer of the bank or a line of its statement. An answer proves that a file arrived, whatever we thought.
+The attempts of a file are `sending` from the moment the file exists. Delivered makes them pending, doubt unknown;
+what ends them is an answer of the bank or a line of its statement. An answer proves that its file arrived, whatever
+we thought of the delivery.
 """
 
 from omniroute.money.payments.files.answers import hear_file

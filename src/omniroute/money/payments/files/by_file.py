@@ -1,4 +1,4 @@
-"""A rail of files, seen as a rail of single orders: for all that asks what a connection carries and cannot know more."""
+"""A rail of files, seen as a rail of single orders: for all that ask what a connection carries."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime

@@ -150,12 +150,9 @@ class FileSender:
             if file_id is not None:
                 made.append(file_id)
             if taken < files.orders_max:
-                if taken == 0 or files.orders_max > 1:
-                    return made
+                return made
 
-    async def _make(
-        self, tx: Tx, link: Link, files: FileConnector, session: FileSession
-    ) -> tuple[int, UUID | None]:
+    async def _make(self, tx: Tx, link: Link, files: FileConnector, session: FileSession) -> tuple[int, UUID | None]:
         """Take up what is due, and put it into a file: payments, attempts and bytes in one transaction."""
         now = self._clock.now()
         rows = await tx.all(
