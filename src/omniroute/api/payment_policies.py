@@ -209,7 +209,7 @@ def draft_in(body: PolicyIn) -> Draft:
 
     Raises: MalformedPolicy, MalformedAmount.
     """
-    given: list[tuple[PolicyKind, Rule]] = msgspec.field(default_factory=list)
+    given: list[tuple[PolicyKind, Rule]] = []
     if body.route is not None:
         rule = body.route
         given.append((PolicyKind.ROUTE, RouteRule(tuple(rule.connections), rule.otherwise, rule.float_covers)))
