@@ -182,7 +182,7 @@ async def accept_name(tx: Tx, payment_id: UUID, *, name: str, sanction: Sanction
     payment = replace(payment, state=P.APPROVED, reason="name_accepted", send_after=now, accepted_name=name)
     await store.update_payments(tx, [payment], now)
     await tx.execute(store.SQL.set_accepted_name, tenant=tx.tenant, payment=payment_id, name=name)
-    await _step(tx, payment, "name_accepted", sanction, now, more={"name": name})
+    await note_step(tx, payment, "name_accepted", sanction=sanction, now=now, more={"name": name})
     await events.append_each(tx, [journal.tell(payment, meta)])
     return payment
 
@@ -207,7 +207,7 @@ async def book_again(
         for row in refused:
             payment = await _book_one(tx, payment, attempts[row.attempt_id], row, now=now, today=today, meta=meta)
     await store.update_payments(tx, [payment], now)
-    await _step(tx, payment, "booked_again", sanction, now)
+    await note_step(tx, payment, "booked_again", sanction=sanction, now=now)
     await events.append_each(tx, [journal.tell(payment, meta)])
     await _close(tx, payment, (ExceptionKind.BOOKS_REFUSED,), "booked again", sanction, now, meta)
     return payment
@@ -300,7 +300,7 @@ async def resolve_exception(
         case Resolution.ATTRIBUTED:
             payment = await _attribute(tx, payment, row, account_code, now=now, today=today, meta=meta)
     text = f"{resolution.value}: {sanction.evidence.get('text', '')}"
-    await _step(tx, payment, f"exception_{resolution.value}", sanction, now, attempt_id=row.attempt_id)
+    await note_step(tx, payment, f"exception_{resolution.value}", sanction=sanction, now=now, attempt_id=row.attempt_id)
     await _resolve(tx, [row], text, sanction, now, meta)
     return await _read(tx, payment.payment_id)
 
@@ -400,16 +400,17 @@ async def _post(tx: Tx, commands: Sequence[ledger.Command], today: date) -> list
     return [one.transaction.transaction_id for one in outcomes_ if isinstance(one, Posted)]
 
 
-async def _step(
+async def note_step(
     tx: Tx,
     payment: Payment,
     reason: str,
+    *,
     sanction: Sanction,
     now: datetime,
-    *,
     attempt_id: UUID | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> None:
+    """A line in the timeline of a payment: what people have done, or let be done."""
     step = store.NewStep(
         payment.payment_id,
         payment.state.value,
@@ -451,4 +452,14 @@ async def _resolve(tx: Tx, rows: Sequence[Any], text: str, sanction: Sanction, n
     await events.append_many(tx, told, meta)
 
 
-__all__ = ["Resolution", "Sanction", "accept_name", "book_again", "release", "resolve_exception", "settle", "take_back"]
+__all__ = [
+    "Resolution",
+    "Sanction",
+    "accept_name",
+    "book_again",
+    "note_step",
+    "release",
+    "resolve_exception",
+    "settle",
+    "take_back",
+]
