@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.makers import Client, open_accounts, transfer
+from tests.api.paying import make_payment
 from tests.api.test_isolation import OPERATIONS, _filled, _request
 
 HIDDEN = (
@@ -16,6 +17,7 @@ HIDDEN = (
     "transaction",
     "hold",
     "group",
+    "payment",
     "key",
     "client",
     "invitation",
@@ -74,7 +76,9 @@ async def make_branch(root: Client, code: str, group: str, role_id: str) -> Bran
     invitation = await root.post("/invitations", pending)
     member = await join(root, f"member@{code}.example", role_id, branch["id"])
     (grant,) = (await root.get(f"/grants?user_id={member['id']}"))["items"]
+    _, payment = await make_payment(root, wallet, code=f"rail-{code}")
     things = {
+        "payment": payment["id"],
         "account": (await root.get(f"/ledger/accounts/{wallet}"))["id"],
         "branch": branch["id"],
         "application": application["id"],
@@ -112,7 +116,7 @@ async def south(a: Client, role_id: str) -> Branch:
 
 async def everything(root: Client) -> list[Any]:
     """What anybody could have changed."""
-    paths = ("people", "grants", "invitations", "applications", "branches", "ledger/accounts")
+    paths = ("payments", "people", "grants", "invitations", "applications", "branches", "ledger/accounts")
     return [await root.books(), *[await root.get(f"/{path}") for path in paths]]
 
 

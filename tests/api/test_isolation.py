@@ -6,7 +6,11 @@ from typing import Any
 import pytest
 
 from omniroute.api import openapi_document
+from omniroute.infra.postgres import Database
+from omniroute.kit.ids import show
+from tests.api.hooks import make_delivery, make_webhook
 from tests.api.makers import Client, open_accounts, transfer
+from tests.api.paying import make_payment
 
 DOCUMENT = openapi_document()
 OPERATIONS = [
@@ -18,7 +22,7 @@ OPERATIONS = [
 
 
 @pytest.fixture(scope="module")
-async def theirs(b: Client) -> dict[str, str]:
+async def theirs(b: Client, worker_db: Database) -> dict[str, str]:
     """Ids of things of B, by path parameter."""
     await open_accounts(b, "cash", "wallet")
     branch = await b.post("/branches", {"code": "b1", "name": "Branch"})
@@ -30,7 +34,20 @@ async def theirs(b: Client) -> dict[str, str]:
     role = await b.post("/roles", {"name": "reader", "description": "Reads", "permissions": ["ledger.read"]})
     invited = {"email": "b@example.com", "role_ids": [role["id"]]}
     invitation = await b.post("/invitations", invited)
+    policy = await b.post("/payment-policies", {"name": "Fee", "when": {"currency": "NGN"}, "fee": {"flat": 1}})
+    connection, payment = await make_payment(b, "wallet")
+    called = f"/webhooks/mobile-money/callback?organisation={show('org', b.tenant_id)}&connection={connection['id']}"
+    assert (await b.http.post(called, content=b"{}")).status_code == 200
+    (event,) = (await b.get("/provider-events"))["items"]
+    webhook = await make_webhook(b)
     return {
+        "webhook": webhook["id"],
+        "delivery": await make_delivery(b, worker_db, webhook["id"]),
+        "policy": policy["policy_id"],
+        "change": policy["id"],
+        "connection": connection["id"],
+        "payment": payment["id"],
+        "provider_event": event["id"],
         "account": (await b.get("/ledger/accounts/wallet"))["id"],
         "branch": branch["id"],
         "application": application["id"],

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from omniroute.api import openapi_document
+from omniroute.kit.ids import parse, show, uuid7
+from tests.api.hooks import make_delivery, make_webhook
 from tests.api.makers import CLOCK, Client, Makers, open_accounts, transfer
 
 LISTS = {
@@ -20,7 +23,7 @@ LISTS = {
 SORTED = {name: one for name, one in LISTS.items() if "sort" in one[1]}
 CASES = [(name, sort) for name, (_, given) in SORTED.items() for sort in given["sort"]["schema"]["enum"]]
 # Their order is what they mean: what happened, one after the other; and balances, each after the line before.
-IN_THEIR_OWN_ORDER = {"list_events", "get_statement", "get_general_ledger"}
+IN_THEIR_OWN_ORDER = {"list_events", "get_statement", "get_general_ledger", "get_rail_statement"}
 NAMES = ("mill", "depot", "mill", "shop", "depot")  # Equal ones are told apart by their ids.
 FILTERS = {
     "status": None,
@@ -41,6 +44,7 @@ class Things:
     makers: Makers
     client: Client
     numbers: Iterator[int] = field(default_factory=lambda: count(100))
+    webhook: str = ""
 
     async def make(self, name: str) -> None:
         """One more item of this list."""
@@ -106,6 +110,72 @@ class Things:
         from_ = f"2026-01-0{number % 3 + 1}T00:00:00Z"
         body = {"base": "USD", "quote": "NGN", "rate": str(number), "valid_from": from_, "source": name}
         await self.client.post("/ledger/rates", body)
+
+    async def _payment_policies(self, number: int, name: str) -> None:
+        fee = {"name": f"{name} {number}", "position": number % 3, "when": {"currency": "NGN"}, "fee": {"flat": 0}}
+        await self.client.post("/payment-policies", fee)
+
+    async def _payment_policy_changes(self, number: int, name: str) -> None:
+        await self._payment_policies(number, name)
+
+    async def _connections(self, number: int, name: str) -> str:
+        body = {
+            "code": f"c{number}", "name": name, "rail": "airtel", "currency": "NGN", "endpoint": "http://127.0.0.1:9",
+            "public": {"country": "NG", "currency": "NGN", "client_id": "x"},
+            "secret": {"client_secret": "x", "pin": "1"},
+        }  # fmt: skip
+        made: str = (await self.client.post("/connections", body))["id"]
+        return made
+
+    async def _payments(self, number: int, name: str) -> dict[str, Any]:
+        await self._connections(number, name)
+        payee = {"kind": "msisdn", "identifier": "08022345678", "country": "NG"}
+        body = {
+            "reference": f"p{number}", "type": "WORKER_PAYOUT", "amount": 5, "currency": "NGN", "source": "till",
+            "payee": payee, "connection": f"c{number}",
+        }  # fmt: skip
+        made: dict[str, Any] = await self.client.post("/payments", body)
+        return made
+
+    async def _unknown(self, number: int, name: str) -> UUID:
+        payment = await self._payments(number, name)
+        attempt_id, now = uuid7(), CLOCK.now()
+        async with self.makers.services.db.tx(self.client.tenant_id) as tx:
+            await tx.connection.execute(
+                "INSERT INTO payment_attempt (tenant_id, attempt_id, payment_id, number, rail, connection_id, our_ref,"
+                " state, claimed_by, lease_until, sent_at, next_query_at, created_at, updated_at)"
+                " VALUES (%s, %s, %s, 1, 'airtel', %s, %s, 'unknown', 'w', %s, %s, %s, %s, %s)",
+                [
+                    tx.tenant, attempt_id, parse("pay", payment["id"]), parse("con", payment["connection_id"]),
+                    f"r{number}", now, now, now, now, now,
+                ],
+            )  # fmt: skip
+        return attempt_id
+
+    async def _exceptions(self, number: int, name: str) -> None:
+        payment_id = parse("pay", (await self._payments(number, name))["id"])
+        async with self.makers.services.db.tx(self.client.tenant_id) as tx:
+            await tx.connection.execute(
+                "INSERT INTO payment_exception (tenant_id, exception_id, payment_id, kind, detail, opened_at)"
+                " VALUES (%s, %s, %s, 'late_success', '{}', %s)",
+                [tx.tenant, uuid7(), payment_id, CLOCK.now()],
+            )
+
+    async def _provider_events(self, number: int, name: str) -> None:
+        connection = await self._connections(number, name)
+        query = {"organisation": show("org", self.client.tenant_id), "connection": connection}
+        answer = await self.client.http.post("/webhooks/mobile-money/callback", params=query, content=name)
+        assert answer.status_code == 200, answer.text
+
+    async def _webhooks(self, number: int, name: str) -> str:
+        made: str = (await make_webhook(self.client, description=name))["id"]
+        return made
+
+    async def _webhook_deliveries(self, number: int, name: str) -> None:
+        if not self.webhook:
+            self.webhook = await self._webhooks(number, name)
+        assert self.makers.services.worker_db is not None
+        await make_delivery(self.client, self.makers.services.worker_db, self.webhook)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
 """One request as a handler sees it: who calls, for which organisation, with what; and what the door works with."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -18,7 +19,8 @@ from omniroute.infra.secrets import Vault
 from omniroute.kit import ids
 from omniroute.kit.clock import Clock
 from omniroute.ledger import Command, Outcome
-from omniroute.money.payments import Initiator, Link, Rulebooks
+from omniroute.money.payments import Initiator, Link
+from omniroute.money.policies import PolicyRulebooks
 from omniroute.parties.access import Authenticator, Caller, Permission
 from omniroute.ports.rails import Connector
 
@@ -45,6 +47,10 @@ PREFIXES = {
     "connection": "con",
     "exception": "exc",
     "provider_event": "pev",
+    "policy": "pol",
+    "webhook": "whe",
+    "delivery": "whd",
+    "change": "chg",
 }
 """Path parameter -> prefix of the public id it takes. Account paths also take a code."""
 
@@ -67,15 +73,41 @@ class Links(Protocol):
     def forget(self, tenant_id: UUID, connection_id: UUID) -> None: ...
 
 
+class Buckets:
+    """How much strangers may send: so much a second for each name, and so much at once."""
+
+    def __init__(self, *, per_second: int = 100, at_once: int = 1_000, names_max: int = 10_000) -> None:
+        self._per_second, self._at_once, self._names_max = per_second, at_once, names_max
+        self._used: OrderedDict[object, tuple[int, datetime]] = OrderedDict()
+
+    def take(self, name: object, now: datetime) -> bool:
+        """Whether one more may come in under this name."""
+        used, then = self._used.pop(name, (0, now))
+        drained = max(0, (now - then) // timedelta(microseconds=1)) * self._per_second // 1_000_000
+        left = max(0, used - drained)
+        if drained or not used:
+            then = now
+        taken = left < self._at_once
+        self._used[name] = (left + taken, then)
+        while len(self._used) > self._names_max:
+            self._used.popitem(last=False)
+        return taken
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentServices:
-    """What payments need of this process. `actions_secret`: who knows it speaks for its users; empty: nobody does."""
+    """What payments need of this process.
+
+    `actions_secret`: who knows it speaks for its users; empty: nobody does. `strangers`: how much rails may send that
+    we cannot tell from anybody.
+    """
 
     initiator: Initiator
     links: Links
     rails: Mapping[str, Connector]
-    rulebooks: Rulebooks
+    rulebooks: PolicyRulebooks
     actions_secret: str = field(default="", repr=False)
+    strangers: Buckets = field(default_factory=Buckets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +126,7 @@ class Services:
     `authenticator` knows the issuer of our tokens and keeps callers for some seconds. `worker_db` reads for the check
     of the books (None: it is not offered here). `proxies`: whose word on the client's address counts.
     `selection`: the modules this process serves.
-    `vault` opens what is stored sealed.
+    `vault` opens what is stored sealed. `loopback_webhooks_allowed`: events may be sent to this machine.
     `data_folder`: where free disk space matters (None: not ours to watch). `registry`: where metrics are kept.
     """
 
@@ -111,6 +143,7 @@ class Services:
     public_url: str = ""
     proxies: Proxies = field(default_factory=Proxies)
     selection: Selection = field(default_factory=Selection)
+    loopback_webhooks_allowed: bool = False
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl, unquote_to_bytes
 from uuid import UUID
 
 import msgspec
@@ -30,7 +30,7 @@ from omniroute.api.errors import (
     VersionRequired,
     VersionStale,
 )
-from omniroute.api.operations import FORM_TYPE, JSON_TYPE, Access, Operation, Reply
+from omniroute.api.operations import FORM_TYPE, JSON_TYPE, Access, Operation, Raw, Reply
 from omniroute.api.problems import Answer, problem
 from omniroute.infra import idempotency
 from omniroute.infra.postgres import DatabaseUnavailable, StatementTimeout, Tx, WriteConflict
@@ -91,7 +91,9 @@ async def perform(services: Services, op: Operation, request: Incoming) -> Answe
             caller = await services.authenticator.authenticate(credentials, now=now, tenant=request.path.get("tenant"))
         call, arguments = _admit(services, op, request, caller, credentials, now)
         value: object = None
-        if op.body is not None:
+        if op.raw:
+            arguments.insert(0, await _take_raw(services, request))
+        elif op.body is not None:
             bytes_max = check_body(services.limits, op, request.headers)
             raw = await bodies.receive_body(request.receive, request.headers.get(b"content-length"), bytes_max)
             if len(raw) > _LARGE:
@@ -136,7 +138,7 @@ def _admit(
     for text in request.path.values():
         bodies.check_text(text)
     headers = request.headers
-    query = read_query(op, request.query)
+    query = None if op.raw else read_query(op, request.query)
     call = Call(
         services=services,
         gate=caller,
@@ -151,6 +153,16 @@ def _admit(
         authorization=credentials,
     )
     return call, [] if query is None else [query]
+
+
+async def _take_raw(services: Services, request: Incoming) -> Raw:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.items()}
+    length = request.headers.get(b"content-length")
+    body = await bodies.receive_body(request.receive, length, services.limits.body_bytes_max)
+    query = dict(parse_qsl(request.query.decode("latin-1"), keep_blank_values=True))
+    for text in (*query, *query.values()):
+        bodies.check_text(text)
+    return Raw(body, headers, query)
 
 
 async def _read(call: Call, op: Operation, arguments: list[Any], headers: Mapping[bytes, bytes]) -> Answer:

@@ -55,8 +55,15 @@ TAGS = {
     "Reports": "Trial balance, balance sheet, profit and loss, general ledger; as JSON or CSV.",
     "Periods": "Accounting periods and their closing.",
     "Rates": "Exchange rates, quotes and conversions.",
+    "Payments": "Payments out: initiate, approve, follow; what is unknown and what does not add up.",
+    "Payment policies": "What an organisation has decided about its payments: routes, fees, approvals, limits.",
+    "Institutions": "Banks and operators that can be paid.",
+    "Connections": "Bank connections: how an organisation reaches its accounts at rails.",
+    "Rails": "Where rails call us.",
+    "Actions": "Handlers for the actions of a Hasura engine.",
     "Ledger check": "Whether the books are right, and what is not.",
     "Events": "What happened, in order.",
+    "Webhooks": "Events sent to where an organisation wants them, and what became of each.",
     "Audit": "Proofs that nothing was changed afterwards.",
     "Health": "About this process.",
 }
@@ -159,7 +166,9 @@ def refusals_of(op: Operation) -> list[type[Refusal]]:
         found.append(errors.RouteNotFound)
     if op.permission is not None:
         found.append(Refusal.by_code["access.permission_missing"])
-    found += [errors.MalformedText, errors.UnknownParameter]
+    found += [errors.MalformedText] if op.raw else [errors.MalformedText, errors.UnknownParameter]
+    if op.raw:
+        found += [errors.MalformedRequest, errors.BodyTooLarge]
     if any(name != "tenant" for name in op.path_parameters):
         found.append(MalformedId)
     if op.query is not None:
@@ -194,6 +203,8 @@ def _operation(op: Operation, by_kind: dict[str, Any], components: dict[str, Any
     }  # fmt: skip
     if op.permission is not None:
         page["description"] += f"\n\nPermission: `{op.permission}`."
+    if op.raw:
+        page["requestBody"] = {"required": False, "content": {"*/*": {}}}
     if op.body is not None:
         media: dict[str, Any] = {"schema": by_kind[repr(op.body)]}
         if op.example is not None:

@@ -7,7 +7,7 @@
 A handler gets the call, the open transaction (read-only for GET; none with `transaction=False`), then the body and the
 query if the operation declares them. It never commits, never sees a header, and answers with a struct or a `Reply`.
 With `whole`, the permission must be held in the whole organisation, not just in some branches. `sorts` are the orders
-of a list, the usual one first.
+of a list, the usual one first. What strangers send in a form of their own is `raw`: the handler gets a `Raw`.
 """
 
 import re
@@ -45,6 +45,17 @@ class Reply(msgspec.Struct, frozen=True):
     content_type: str = JSON_TYPE
 
 
+class Raw(msgspec.Struct, frozen=True):
+    """A request whose form is not ours: bytes, headers by lower-case name, query. What a `raw` operation gets."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Raw({len(self.body)} bytes)"  # No secret gets into a log.
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What one address does, for routing, for running and for the document."""
@@ -73,6 +84,7 @@ class Operation:
     transaction: bool = True
     csv: bool = False
     form: bool = False
+    raw: bool = False
     media_type: str = JSON_TYPE
     statuses: tuple[int, ...] = ()
     refusals: tuple[str, ...] = ()

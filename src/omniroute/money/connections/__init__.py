@@ -5,6 +5,7 @@
 Each has a float on the ledger (`float:CODE`): what we hold at the rail, as our own books see it.
 """
 
+from omniroute.money.connections.asking import Enquiry, balances_of, holder_of, link_of, statement_of
 from omniroute.money.connections.links import ConnectionLinks, callback_code
 from omniroute.money.connections.model import BankConnection, ConnectionStatus, CreateConnection, Health, float_code
 from omniroute.money.connections.service import (
@@ -14,21 +15,28 @@ from omniroute.money.connections.service import (
     open_connections,
     update_connection,
 )
+from omniroute.money.connections.store import CONNECTIONS
 from omniroute.money.connections.watch import ask_balances, watch
 
 __all__ = [
+    "CONNECTIONS",
     "BankConnection",
     "ConnectionLinks",
     "ConnectionStatus",
     "CreateConnection",
+    "Enquiry",
     "Health",
     "ask_balances",
+    "balances_of",
     "callback_code",
     "create_connection",
     "find_connection",
     "float_code",
+    "holder_of",
+    "link_of",
     "list_connections",
     "open_connections",
+    "statement_of",
     "update_connection",
     "watch",
 ]

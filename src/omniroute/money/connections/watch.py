@@ -11,7 +11,7 @@ from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database, Tx
 from omniroute.kit.clock import Clock
 from omniroute.kit.refusal import Fault, Refusal
-from omniroute.money.connections.errors import OperationOff, RailSilent
+from omniroute.money.connections.asking import REASON_MAX, balances_of
 from omniroute.money.connections.events import ConnectionHealthChanged, FloatLow
 from omniroute.money.connections.model import BankConnection, Health
 from omniroute.money.connections.service import find_connection, told
@@ -21,7 +21,6 @@ from omniroute.ports.rails import Balance, NotSent, Operation
 
 EVERY = timedelta(minutes=1)
 META = Meta(actor="system:connections", channel="worker")
-REASON_MAX = 500
 
 
 async def ask_balances(tx: Tx, links: Links, connection_id: UUID) -> Sequence[Balance]:
@@ -30,13 +29,7 @@ async def ask_balances(tx: Tx, links: Links, connection_id: UUID) -> Sequence[Ba
     Raises: ConnectionNotFound, OperationOff, RailSilent.
     """
     connection = await find_connection(tx, connection_id)
-    if Operation.BALANCE not in connection.operations:
-        raise OperationOff(operation=Operation.BALANCE.value, operations=sorted(connection.operations))
-    try:
-        link = await links.get(tx.tenant, connection_id)
-        return await link.connector.fetch_balances(link.context)
-    except Fault as fault:
-        raise RailSilent(str(fault)[:REASON_MAX]) from fault
+    return await balances_of(links, tx.tenant, connection)
 
 
 async def watch(db: Database, links: Links, *, clock: Clock, limit: int = 50) -> int:
