@@ -113,12 +113,13 @@ async def build(
     public: dict[str, str] | None = None,
     holidays: frozenset[date] = frozenset(),
     takes: timedelta = timedelta(hours=1),
+    callbacks: str = "http://house",
 ) -> Filing:
     """A new organisation with 1,000,000.00 NGN, all of whose payments go by file."""
     house = await houses.build(db, worker, owner, plan=plan)
     async with owner.tx(house.tenant_id) as tx:
         await tx.connection.execute("TRUNCATE rail_file CASCADE")
-        await tx.connection.execute("DELETE FROM bank_connection WHERE endpoint IN ('folder:', 'http://bank')")
+        await tx.connection.execute("DELETE FROM bank_connection WHERE operations = '{bulk_file}'")
     tenant_id, connection_id = house.tenant_id, uuid7()
     float_id = ledger.account_id(tenant_id, f"float:{rail}")
     async with db.tx(tenant_id) as tx:
@@ -137,7 +138,7 @@ async def build(
         http,
         None,  # type: ignore[arg-type]
         house.clock,
-        lambda purpose, ref: f"http://house/{purpose}/{ref}/CODE",
+        lambda purpose, ref: f"{callbacks}/{purpose}/{ref}/CODE",
     )
     house.links.links[connection_id] = Link(
         connection_id, rail, "NGN", float_id, ByFile(connector), context, connector.policy(), files=connector
