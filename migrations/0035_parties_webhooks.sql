@@ -101,8 +101,11 @@ CREATE INDEX webhook_delivery_manual_idx ON webhook_delivery (tenant_id, endpoin
     WHERE status = 'pending' AND is_manual;
 CREATE INDEX webhook_delivery_order_idx ON webhook_delivery (tenant_id, endpoint_id, subject, event_seq)
     WHERE status = 'pending' AND NOT is_manual;
-CREATE INDEX webhook_delivery_log_idx ON webhook_delivery (tenant_id, endpoint_id, event_at, delivery_id);
-CREATE INDEX webhook_delivery_created_idx ON webhook_delivery (created_at);
+-- The log, by event and by queueing, of all endpoints and of one.
+CREATE INDEX webhook_delivery_event_at_idx ON webhook_delivery (tenant_id, event_at, delivery_id);
+CREATE INDEX webhook_delivery_endpoint_idx ON webhook_delivery (tenant_id, endpoint_id, event_at, delivery_id);
+CREATE INDEX webhook_delivery_created_at_idx ON webhook_delivery (tenant_id, created_at, delivery_id);
+CREATE INDEX webhook_delivery_age_idx ON webhook_delivery USING brin (created_at);
 ALTER TABLE webhook_delivery ENABLE ROW LEVEL SECURITY;
 CREATE POLICY webhook_delivery_tenant ON webhook_delivery TO omniroute_app, omniroute_worker
     USING (tenant_id = current_tenant() AND current_branches() IS NULL)

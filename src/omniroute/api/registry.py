@@ -31,6 +31,7 @@ from omniroute.api import (
     providers,
     roles,
     sessions,
+    webhooks,
     webhooks_in,
 )
 from omniroute.api.documentation import Documentation
@@ -69,6 +70,7 @@ def operations() -> tuple[Operation, ...]:
         connections,
         webhooks_in,
         events,
+        webhooks,
         audit,
         health,
     )

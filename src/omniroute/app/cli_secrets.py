@@ -13,7 +13,7 @@ from omniroute.app.settings import load_settings
 from omniroute.app.wiring import open_vault, worker_database
 from omniroute.infra.postgres import Database
 from omniroute.infra.secrets import Rotation, Vault
-from omniroute.parties import access
+from omniroute.parties import access, webhooks
 
 secrets = typer.Typer(help="Master keys of stored credentials.", no_args_is_help=True)
 T = TypeVar("T")
@@ -25,7 +25,10 @@ class Reseal(Protocol):
     async def __call__(self, db: Database, vault: Vault, *, reencrypt: bool = False) -> Rotation: ...
 
 
-STORES: dict[str, Reseal] = {"signing keys": access.reseal_signing_keys}
+STORES: dict[str, Reseal] = {
+    "signing keys": access.reseal_signing_keys,
+    "webhook secrets": webhooks.reseal_secrets,
+}
 
 
 @secrets.command()

@@ -137,6 +137,18 @@ class Settings:
     allow_loopback_oidc: bool = setting(
         False, "Fetch keys of outside identity providers from this machine too, over http. For development only."
     )
+    allow_loopback_webhooks: bool = setting(
+        False, "Send events to addresses of this machine too, also over http. For development only."
+    )
+    webhook_in_flight_max: int = setting(
+        200, "Webhook messages one process sends at a time; an organisation gets a fifth.", check=between(5, 2_000)
+    )
+    webhook_disable_after_days: int = setting(
+        5, "A webhook endpoint that takes nothing for so long is disabled.", check=between(1, 365)
+    )
+    webhook_log_days: int = setting(
+        30, "How long deliveries to webhook endpoints stay in their log.", check=between(4, 3_650)
+    )
     secrets_provider: Literal["file", "pkcs11"] = setting(
         "file", "Where the master keys of stored credentials are kept: in a folder, or in a hardware security module."
     )

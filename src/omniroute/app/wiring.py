@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -12,7 +13,7 @@ from omniroute.app.calendar import BusinessDays
 from omniroute.app.rails import connectors, worker_id
 from omniroute.app.settings import Settings
 from omniroute.infra.batch import BatchLimits
-from omniroute.infra.http import RailClients
+from omniroute.infra.http import Limits, RailClients, public_only
 from omniroute.infra.postgres import Database, PoolLimits
 from omniroute.infra.secrets import Vault, open_keys
 from omniroute.infra.telemetry import new_registry
@@ -20,7 +21,7 @@ from omniroute.kit.clock import Clock, SystemClock
 from omniroute.money import payments
 from omniroute.money.connections import ConnectionLinks
 from omniroute.money.policies import PolicyRulebooks
-from omniroute.parties import access
+from omniroute.parties import access, webhooks
 from omniroute.ports.rails import Connector
 
 
@@ -31,7 +32,7 @@ class Money:
     rails: Mapping[str, Connector]
     clients: RailClients
     links: ConnectionLinks
-    rulebooks: payments.Rulebooks
+    rulebooks: PolicyRulebooks
     initiator: payments.Initiator
     dispatcher: payments.Dispatcher
     statements: payments.StatementReader
@@ -55,6 +56,7 @@ class House:
     poster: ledger.Poster
     vault: Vault
     money: Money
+    courier: webhooks.Courier
 
     def services(self, selection: api.Selection) -> api.Services:
         """What the REST door gets, for these of its modules."""
@@ -89,6 +91,7 @@ class House:
             public_url=settings.public_url,
             proxies=api.Proxies(api.read_networks(settings.trusted_proxies), settings.trusted_proxy_header),
             selection=selection,
+            loopback_webhooks_allowed=settings.allow_loopback_webhooks,
         )
 
 
@@ -180,9 +183,11 @@ async def opened(settings: Settings, *, clock: Clock | None = None, create_keys:
             poster = ledger.Poster(db, days, batch_limits(settings))
             registry = _watched(poster)
             money = _money(settings, db, worker_db, clock=clock, days=days, vault=vault, registry=registry)
+            courier = await _courier(settings, worker_db, money.clients, clock=clock, vault=vault, registry=registry)
             try:
-                yield House(settings, clock, db, worker_db, registry, poster, vault, money)
+                yield House(settings, clock, db, worker_db, registry, poster, vault, money, courier)
             finally:
+                await courier.close()
                 await money.close()
                 await poster.close()
                 fresh.cancel()
@@ -216,6 +221,40 @@ def _money(
     waiting = Gauge("omniroute_payments_in_flight", "Exchanges with rails that are under way.", registry=registry)
     waiting.set_function(lambda: dispatcher.in_flight)
     return Money(rails, clients, links, rulebooks, initiator, dispatcher, statements)
+
+
+async def _courier(
+    settings: Settings,
+    worker_db: Database,
+    clients: RailClients,
+    *,
+    clock: Clock,
+    vault: Vault,
+    registry: CollectorRegistry,
+) -> webhooks.Courier:
+    """What sends events to organisations: one client for all, which connects to public addresses only."""
+    loopback_allowed = settings.allow_loopback_webhooks
+    in_flight_max = settings.webhook_in_flight_max
+    http = await clients.client(
+        "webhooks",
+        "out",
+        # Each receiver is judged by itself, never by what others do: no breaker over all of them.
+        limits=Limits(concurrency_max=in_flight_max, breaker_failures_min=1 << 30),
+        resolve=public_only(allow_loopback=loopback_allowed),
+    )
+    return webhooks.Courier(
+        worker_db,
+        vault,
+        http,
+        clock=clock,
+        metrics=webhooks.WebhookMetrics(registry),
+        limits=webhooks.CourierLimits(
+            in_flight_max=in_flight_max,
+            tenant_max=max(1, in_flight_max // 5),
+            disabled_after=timedelta(days=settings.webhook_disable_after_days),
+        ),
+        loopback_allowed=loopback_allowed,
+    )
 
 
 def callback_base(settings: Settings) -> str:

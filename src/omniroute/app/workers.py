@@ -17,7 +17,7 @@ from omniroute.infra.telemetry import logger
 from omniroute.kit.refusal import Fault, Kind, Refusal
 from omniroute.ledger import folding, keys
 from omniroute.money import connections
-from omniroute.parties import access, people
+from omniroute.parties import access, people, webhooks
 
 log = logger("omniroute.workers")
 
@@ -172,6 +172,19 @@ async def _watch(house: House) -> int:
     return 0  # Each is looked at once a minute.
 
 
+async def _feed_webhooks(house: House) -> int:
+    return await webhooks.feed(house.worker_db, now=house.clock.now())
+
+
+async def _deliver_webhooks(house: House) -> int:
+    return await house.courier.deliver()
+
+
+async def _purge_webhooks(house: House) -> int:
+    kept_for = timedelta(days=house.settings.webhook_log_days)
+    return await webhooks.purge(house.worker_db, before=house.clock.now() - kept_for)
+
+
 def _soon(settings: Settings) -> int:
     return settings.worker_payment_interval_ms
 
@@ -192,6 +205,9 @@ JOBS = (
     Job("payments.expire", _expire_payments, _often),
     Job("payments.statements", _read_statements, lambda settings: 10 * settings.worker_interval_ms),
     Job("connections.watch", _watch, lambda settings: 2 * settings.worker_interval_ms),
+    Job("webhooks.feed", _feed_webhooks, _often),
+    Job("webhooks.deliver", _deliver_webhooks, _often),
+    Job("webhooks.purge", _purge_webhooks, _seldom),
     Job("holds.expire", _expire_holds, _often),
     Job("ledger.fold", _fold, _often),
     Job("ledger.snapshot", _snapshot, lambda settings: settings.worker_snapshot_interval_s * 1_000),

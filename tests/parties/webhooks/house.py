@@ -167,7 +167,9 @@ class House:
     async def deliveries(self, endpoint: IssuedEndpoint) -> list[Delivery]:
         """The log, the oldest event first."""
         async with self.db.tx(self.org.id) as tx:
-            page = await webhooks.list_deliveries(tx, endpoint.endpoint.endpoint_id, sort="event_at", limit=500)
+            page = await webhooks.list_deliveries(
+                tx, endpoint_id=endpoint.endpoint.endpoint_id, sort="event_at", limit=500
+            )
         return page.items
 
     async def attempts(self, delivery: Delivery) -> list[Attempt]:

@@ -77,6 +77,14 @@ class Courier:
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    async def close(self, *, grace_s: int = 5) -> None:
+        """Give what is under way a moment; what is cut off counts as not recorded and is sent again."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
     async def deliver(self) -> int:
         """Take up due deliveries and start sending them; how many were taken up or put behind others."""
         room = self._limits.in_flight_max - len(self._tasks)

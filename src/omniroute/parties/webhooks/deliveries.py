@@ -39,8 +39,8 @@ async def get_delivery(tx: Tx, delivery_id: UUID) -> tuple[Delivery, list[Attemp
 
 async def list_deliveries(
     tx: Tx,
-    endpoint_id: UUID,
     *,
+    endpoint_id: UUID | None = None,
     status: DeliveryStatus | None = None,
     event_type: str | None = None,
     subject: UUID | None = None,
@@ -48,11 +48,10 @@ async def list_deliveries(
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Page[Delivery]:
-    """A page of an endpoint's deliveries, the newest event first unless `sort` says otherwise.
+    """A page of deliveries, the newest event first unless `sort` says otherwise.
 
-    Raises: EndpointNotFound, UnknownSort, LimitOutOfRange, MalformedCursor, ForeignCursor.
+    Raises: UnknownSort, LimitOutOfRange, MalformedCursor, ForeignCursor.
     """
-    await find_endpoint(tx, endpoint_id)
     page = await read_page(
         tx,
         DELIVERIES,

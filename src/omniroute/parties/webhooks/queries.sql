@@ -247,11 +247,13 @@ SELECT number, started_at, duration_ms, status, reason, reply FROM webhook_attem
  WHERE tenant_id = %(tenant)s AND delivery_id = %(delivery)s ORDER BY number
 
 -- name: list_deliveries
--- A page of an endpoint's deliveries, the newest event first.
+-- A page of deliveries, the newest event first.
 -- sort: -event_at = d.event_at::timestamptz
+-- sort: created_at = d.created_at::timestamptz
 -- then: d.delivery_id::uuid
 SELECT d.* FROM webhook_delivery d
- WHERE d.tenant_id = %(tenant)s AND d.endpoint_id = %(endpoint)s AND (%(status)s::text IS NULL OR d.status = %(status)s)
+ WHERE d.tenant_id = %(tenant)s AND (%(endpoint)s::uuid IS NULL OR d.endpoint_id = %(endpoint)s)
+   AND (%(status)s::text IS NULL OR d.status = %(status)s)
    AND (%(type)s::text IS NULL OR d.event_type = %(type)s) AND (%(subject)s::uuid IS NULL OR d.subject = %(subject)s)
    AND {after}
  ORDER BY {order}
