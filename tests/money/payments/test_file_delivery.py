@@ -370,9 +370,8 @@ async def test_an_upload_over_the_wire_with_answers_to_our_door(build: Build) ->
             assert await filing.attempt_states(first) == ["unknown"] * 2
             house.clock.at += timedelta(hours=2)
             async with asyncio.timeout(30):
-                while len(heard) < 2:
-                    await asyncio.sleep(0.01)
-        await clients.close()
+                await both.wait()
+        await clients.aclose()
     assert [call.path for call in heard] == ["/file/answers/CODE"] * 2
     for call in reversed(heard):  # Out of order.
         await filing.hear(call.body, call.headers["x-file-name"])
