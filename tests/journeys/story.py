@@ -169,7 +169,7 @@ class Story:
             answer = await step(tx, self)
         if code:
             self.say(step.__doc__ or "")
-            self._page.append(f"```python\n{_body(step)}\n```")
+            self._page.append(f"```python\n{body_of(step)}\n```")
         if answer is not None:
             self._page.append(_answer(answer))
         balances = await self.balances()
@@ -228,7 +228,7 @@ def _prose(text: str) -> str:
     return "\n\n".join(textwrap.fill(" ".join(part.split()), 118) for part in inspect.cleandoc(text).split("\n\n"))
 
 
-def _body(step: Step) -> str:
+def body_of(step: Callable[..., Any]) -> str:
     """The statements of a function, without its docstring and what only the test needs."""
     source = textwrap.dedent(inspect.getsource(step))
     function = ast.parse(source).body[0]
