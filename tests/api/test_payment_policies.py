@@ -136,3 +136,38 @@ async def test_institutions_are_found_by_letters_and_codes(shop: Client) -> None
     }  # fmt: skip
     assert len((await shop.get("/institutions"))["items"]) > 200
     assert (await shop.get("/institutions?country=FR"))["items"] == []
+
+
+async def test_a_preview_tells_what_would_be_decided_and_moves_nothing(makers: Makers) -> None:
+    client = await makers.organisation("preview-shop")
+    await open_accounts(client, "cash", "wallet")
+    connection = {
+        "code": "airtel", "name": "Airtel", "rail": "airtel", "currency": "NGN", "endpoint": "http://127.0.0.1:9",
+        "public": {"country": "NG", "currency": "NGN", "client_id": "x"}, "secret": {"client_secret": "x", "pin": "1"},
+    }  # fmt: skip
+    made = await client.post("/connections", connection)
+    await client.post("/payment-policies", FEE)
+    wallet = {"kind": "msisdn", "identifier": "0802 234 5678"}
+    payment = {
+        "reference": "p1", "type": "WORKER_PAYOUT", "amount": 10_000, "currency": "NGN", "source": "wallet",
+        "payee": wallet,
+    }  # fmt: skip
+    before = await client.books()
+    assert await client.post("/payment-previews", payment) == {
+        "rail": "airtel", "connection_ids": [made["id"]], "fee": 150, "approvals_needed": 0, "expires_at": None,
+        "limits": [], "route": ["can carry it: airtel", "fee Fee: 150"],
+    }  # fmt: skip
+    refusals = [
+        ({**wallet, "identifier": "08032345678"}, 422, "institutions.other_network"),
+        ({**wallet, "identifier": "0712345678", "country": "KE"}, 422, "payments.no_route"),
+        ({"kind": "bank_account", "identifier": "0016563229", "institution": "058"}, 422,
+         "institutions.wrong_check_digit"),
+        ({"kind": "bank_account", "identifier": "0016563228", "institution": "999999"}, 422, "institutions.unknown"),
+        ({"kind": "bank_account", "identifier": "0016563228", "institution": "058"}, 422, "payments.no_route"),
+    ]  # fmt: skip
+    for payee, status, code in refusals:
+        for path in ("/payment-previews", "/payments"):
+            answered = await changed(client, "POST", path, payment | {"payee": payee})
+            assert (answered[0], answered[1]["code"]) == (status, code)
+    assert (await client.get("/payments"))["items"] == []
+    assert await client.books() == before
