@@ -38,7 +38,7 @@ async def test_a_payment_is_initiated_sent_and_confirmed(org: Payer) -> None:
     (attempt,) = found["attempts"]
     assert (attempt["state"], attempt["code"]) == ("succeeded", "00")
     assert attempt["holder_name"]
-    assert found["external_reference"] == attempt["provider_ref"]
+    assert found["external_reference"] == attempt["our_ref"]
     assert len(org.outside.sandbox.world.debits("nip", attempt["our_ref"])) == 1
     steps = found["status_history"]
     assert [steps[0]["state"], steps[-1]["state"]] == ["approved", "succeeded/succeeded"]

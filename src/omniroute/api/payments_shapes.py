@@ -105,7 +105,7 @@ class PayeeOut(Out):
 
 
 class PaymentOut(Out):
-    """A payment as it stands. `external_reference` is the rail's own; `reason` UNKNOWN: nobody can tell yet, the
+    """A payment as it stands. `external_reference`: the name the rail knows it by; `reason` UNKNOWN: nobody can tell yet, the
     money stays held, and we ask until it is certain."""
 
     id: str
@@ -257,7 +257,7 @@ def _members(standing: Standing) -> dict[str, Any]:
         "metadata": dict(payment.metadata),
         "rail": payment.rail,
         "connection_id": show_id("con", payment.connection_id),
-        "external_reference": None if attempt is None else attempt.provider_ref,
+        "external_reference": standing.external_reference,
         "receipt": None if attempt is None else attempt.receipt,
         "branch_id": show_id("brn", payment.branch_id),
         "batch_id": show_id("bat", payment.batch_id),

@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 from omniroute.api import (
+    actions,
     audit,
     branches,
     connections,
@@ -32,7 +33,6 @@ from omniroute.api import (
     providers,
     roles,
     sessions,
-    webhooks,
     webhooks_in,
 )
 from omniroute.api.documentation import Documentation
@@ -71,8 +71,8 @@ def operations() -> tuple[Operation, ...]:
         institutions,
         connections,
         webhooks_in,
+        actions,
         events,
-        webhooks,
         audit,
         health,
     )

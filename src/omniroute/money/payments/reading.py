@@ -28,6 +28,14 @@ class Standing:
         return public_status(self.payment.state, attempt, self.payment.reason)
 
     @property
+    def external_reference(self) -> str | None:
+        """By what name the rail knows it: its own, or ours where it gives none."""
+        attempt = self.attempt
+        if attempt is None or attempt.sent_at is None:
+            return None
+        return attempt.provider_ref or attempt.our_ref
+
+    @property
     def reason(self) -> str | None:
         """Why it stands there; UNKNOWN while nobody can tell what became of it."""
         if self.payment.state is PaymentState.EXECUTING and self.attempt is not None:

@@ -1,0 +1,383 @@
+"""Handlers for the actions of a Hasura engine: its payload in, its answer and its form of errors out.
+
+    {"action": {"name"}, "input": {...}, "session_variables": {"x-hasura-...": ...}, "request_query": "..."}
+
+Who asks is known by the Authorization header that the engine passes on; or, when the engine shows the secret it shares
+with us (`X-Omniroute-Actions-Secret`), by its session variables: `x-hasura-tenant-id` (an organisation's id or UUID),
+`x-hasura-user-id` and `x-hasura-role` (a role of the organisation, whose permissions count).
+
+Members are written as GraphQL writes them. `amount` is in major units, exactly: `1500.00`, as a number or a text.
+"""
+
+import re
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from omniroute.api.actions_form import Camel, MalformedAction, answer, shape
+from omniroute.api.call import Call
+from omniroute.api.operations import Access, Raw, Reply, operation
+from omniroute.api.payments_enquiries import enquire
+from omniroute.api.payments_shapes import InitiateIn, PayeeIn, command_in, connection_id_in, request_in
+from omniroute.kit import ids
+from omniroute.kit.currency import exponent
+from omniroute.kit.money import MalformedAmount, decimal_text, parse_amount
+from omniroute.kit.refusal import Refusal
+from omniroute.ledger import account_id, reads
+from omniroute.money import connections, payments
+from omniroute.money.connections.errors import ConnectionNotFound
+from omniroute.money.payments import NotInitiated, Payment, Standing
+from omniroute.parties.access import Permission
+from omniroute.ports.rails import StatementLine
+
+MANY_MAX = 10_000
+CHUNK = 500
+PAGES_MAX = 50
+_DECIMAL = re.compile(r"[0-9]{1,17}(\.[0-9]{1,6})?")
+
+
+class AccountDetails(Camel):
+    """An account of the brief: at a bank, at a mobile money operator, or in our own ledger."""
+
+    account_code: str | None = None
+    account_number: str | None = None
+    account_name: str | None = None
+    bank_code: str | None = None
+    phone: str | None = None
+    provider: str | None = None
+    country: str | None = None
+
+
+class PaymentInput(Camel, kw_only=True):
+    """A payment. `amount` in major units, or `amountMinor`."""
+
+    reference: str
+    type: str = "SUPPLIER_PAYMENT"
+    currency: str
+    source_account: AccountDetails | str
+    destination_account: AccountDetails
+    amount: Any = None
+    amount_minor: int | str | None = None
+    narration: str = ""
+    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
+    connection: str | None = None
+
+
+class BulkInput(Camel, kw_only=True):
+    """Payments of one batch."""
+
+    batch_id: UUID
+    payments: Annotated[list[PaymentInput], Meta(min_length=1, max_length=MANY_MAX)]
+
+
+class VerifyInput(Camel):
+    """Whose account?"""
+
+    account_number: str | None = None
+    bank_code: str | None = None
+    account_name: str | None = None
+    phone: str | None = None
+    provider: str | None = None
+    country: str | None = None
+    connection: str | None = None
+
+
+class FetchInput(Camel):
+    """Statement of a bank connection on a day, or of a ledger account over a range of days."""
+
+    connection: str | None = None
+    account_code: str | None = None
+    statement_date: date | None = None
+    start_date: date | None = None
+    end_date: date | None = None
+    cursor: str | None = None
+
+
+# -- payments ---------------------------------------------------------------------------------------------------------
+
+
+def amount_of(amount: object, amount_minor: int | str | None, currency: str) -> int:
+    """Minor units of an amount in major units, exactly; or those that are given.
+
+    Raises: MalformedAmount, UnknownCurrency, MalformedAction.
+    """
+    if (amount is None) == (amount_minor is None):
+        raise MalformedAction("amount: either `amount` in major units or `amountMinor`")
+    if amount_minor is not None:
+        return parse_amount(amount_minor)
+    decimals = exponent(currency)
+    text = str(amount)
+    if isinstance(amount, bool) or not _DECIMAL.fullmatch(text):
+        raise MalformedAmount("amount: digits, with a point before the fraction", amount=text[:40])
+    whole, _, fraction = text.partition(".")
+    if fraction[decimals:].strip("0"):
+        raise MalformedAmount(f"amount: {currency} has {decimals} digits behind the point", amount=text[:40])
+    return parse_amount(whole + fraction[:decimals].ljust(decimals, "0"))
+
+
+def _payee(to: AccountDetails) -> PayeeIn:
+    given: dict[str, Any] = {"name": to.account_name, "country": to.country}
+    if to.phone is not None:
+        given |= {"kind": "msisdn", "identifier": to.phone, "institution": to.provider}
+    elif to.account_code is not None:
+        given |= {"kind": "ledger", "identifier": to.account_code}
+    else:
+        given |= {"kind": "bank_account", "identifier": to.account_number or "", "institution": to.bank_code}
+    return shape({name: value for name, value in given.items() if value is not None}, PayeeIn)
+
+
+def _request(call: Call, asked: PaymentInput, **metadata: str) -> payments.Request:
+    """Raises: MalformedAction and what is refused of a payment's form."""
+    source = asked.source_account if isinstance(asked.source_account, str) else asked.source_account.account_code
+    body = shape(
+        {
+            "reference": asked.reference,
+            "type": asked.type,
+            "amount": amount_of(asked.amount, asked.amount_minor, asked.currency),
+            "currency": asked.currency,
+            "source": source or "",
+            "payee": msgspec.to_builtins(_payee(asked.destination_account)),
+            "narration": asked.narration,
+            "metadata": {**asked.metadata, **metadata},
+            "connection": asked.connection,
+        },
+        InitiateIn,
+    )
+    return request_in(call, command_in(body), None)
+
+
+def payment_shown(standing: Standing) -> dict[str, Any]:
+    """A payment as the brief's PaymentTransaction. `id` is the UUID of its row."""
+    payment: Payment = standing.payment
+    currency = payment.amount.currency
+    return {
+        "id": str(payment.payment_id),
+        "paymentId": ids.show("pay", payment.payment_id),
+        "reference": payment.reference,
+        "externalReference": standing.external_reference,
+        "type": payment.type.value,
+        "direction": "OUTBOUND",
+        "rail": payment.rail,
+        "amount": decimal_text(payment.amount.amount_minor, exponent(currency)),
+        "currency": currency,
+        "fee": decimal_text(payment.fee_minor, exponent(currency)),
+        "status": standing.status.value,
+        "reason": standing.reason,
+        "narration": payment.narration,
+        "initiatedBy": payment.initiated_by,
+        "createdAt": payment.created_at,
+        "completedAt": payment.completed_at,
+    }
+
+
+async def _initiate(call: Call, given: dict[str, Any]) -> dict[str, Any]:
+    request = _request(call, shape(given, PaymentInput))
+    outcome = await call.services.payments.initiator.initiate(call.tenant_id, request)
+    if isinstance(outcome, NotInitiated):
+        raise outcome.refusal
+    if not outcome.payment.attempt_count:
+        return payment_shown(Standing(outcome.payment, None))
+    async with call.services.db.tx(call.tenant_id, branches=call.caller.branches, readonly=True) as tx:
+        return payment_shown(await payments.find_payment(tx, outcome.payment.payment_id))
+
+
+async def _process_bulk(call: Call, given: dict[str, Any]) -> dict[str, Any]:
+    asked = shape(given, BulkInput)
+    failures: list[dict[str, str]] = []
+    requests: list[payments.Request] = []
+    for item in asked.payments:
+        try:
+            requests.append(_request(call, item, batch=str(asked.batch_id)))
+        except Refusal as refusal:
+            failures.append({"reference": item.reference, "error": f"{refusal.detail} ({refusal.code})"})
+    for start in range(0, len(requests), CHUNK):
+        chunk = requests[start : start + CHUNK]
+        outcomes = await call.services.payments.initiator.initiate_all(call.tenant_id, chunk)
+        failures += [
+            {"reference": request.command.reference, "error": f"{outcome.refusal.detail} ({outcome.refusal.code})"}
+            for request, outcome in zip(chunk, outcomes, strict=True)
+            if isinstance(outcome, NotInitiated)
+        ]
+    total = len(asked.payments)
+    return {
+        "batchId": str(asked.batch_id),
+        "totalProcessed": total,
+        "successCount": total - len(failures),
+        "failedCount": len(failures),
+        "failures": failures,
+    }
+
+
+async def _verify(call: Call, given: dict[str, Any]) -> dict[str, Any]:
+    asked = shape(given, VerifyInput)
+    payee = _payee(
+        AccountDetails(
+            account_number=asked.account_number,
+            bank_code=asked.bank_code,
+            account_name=asked.account_name,
+            phone=asked.phone,
+            provider=asked.provider,
+            country=asked.country,
+        )
+    )
+    party, chosen, said = await enquire(call, payee, None, asked.connection)
+    return {
+        "verified": said.holder.active and said.fits is not False,
+        "active": said.holder.active,
+        "accountName": said.holder.name,
+        "accountNumber": party.identifier,
+        "bankCode": party.institution,
+        "matchScore": said.score,
+        "rail": chosen.rail,
+    }
+
+
+# -- statements -------------------------------------------------------------------------------------------------------
+
+
+async def _fetch(call: Call, given: dict[str, Any]) -> dict[str, Any]:
+    asked = shape(given, FetchInput)
+    if (asked.connection is None) == (asked.account_code is None):
+        raise MalformedAction("either `connection` or `accountCode`")
+    if asked.account_code is not None:
+        return await _ledger_statement(call, asked, asked.account_code)
+    return await _rail_statement(call, asked, asked.connection or "")
+
+
+async def _ledger_statement(call: Call, asked: FetchInput, code: str) -> dict[str, Any]:
+    call.require(Permission.LEDGER_READ)
+    first, last = asked.start_date or asked.statement_date, asked.end_date or asked.statement_date
+    days: dict[str, date] = {"from_on": first} if first is not None else {}
+    days |= {"to_on": last} if last is not None else {}
+    async with call.services.db.tx(call.tenant_id, branches=call.caller.branches, readonly=True) as tx:
+        found = await reads.statement(tx, account_id(tx.tenant, code), limit=500, cursor=asked.cursor, **days)  # type: ignore[arg-type]  # Only days.
+    decimals = exponent(found.account.currency)
+    return {
+        "accountId": str(found.account.account_id),
+        "accountCode": code,
+        "statementDate": last or call.today,
+        "currency": found.account.currency,
+        "openingBalance": decimal_text(found.opening_minor, decimals),
+        "closingBalance": decimal_text(found.closing_minor, decimals),
+        "totalCredits": decimal_text(found.credit_minor, decimals),
+        "totalDebits": decimal_text(found.debit_minor, decimals),
+        "entries": [
+            {
+                "id": ids.show("txn", line.transaction_id),
+                "bookedAt": line.booked_at,
+                "type": str(line.side).upper(),
+                "amount": decimal_text(line.amount_minor, decimals),
+                "balanceAfter": decimal_text(line.balance_minor, decimals),
+                "reference": line.reference,
+            }
+            for line in found.lines
+        ],
+        "nextCursor": found.next_cursor,
+    }
+
+
+async def _rail_statement(call: Call, asked: FetchInput, text: str) -> dict[str, Any]:
+    links, day = call.services.payments.links, asked.statement_date or call.today
+    async with call.services.db.tx(call.tenant_id, branches=call.caller.branches, readonly=True) as tx:
+        known = await connections.open_connections(tx)
+        wanted = connection_id_in(text, [(one.connection_id, one.code) for one in known])
+        if wanted is None:
+            raise ConnectionNotFound()
+        found = await connections.find_connection(tx, wanted)
+    lines: list[StatementLine] = []
+    cursor = asked.cursor
+    for _ in range(PAGES_MAX):
+        page = await connections.statement_of(links, call.tenant_id, found, day, cursor)
+        lines += page.lines
+        cursor = page.cursor
+        if cursor is None:
+            break
+    decimals = exponent(found.currency)
+
+    def total(credit: bool) -> str:
+        return decimal_text(sum(line.amount.amount_minor for line in lines if line.credit is credit), decimals)
+
+    return {
+        "accountId": str(found.float_account_id),
+        "connectionId": ids.show("con", found.connection_id),
+        "statementDate": day,
+        "currency": found.currency,
+        "totalCredits": total(True),
+        "totalDebits": total(False),
+        "entries": [
+            {
+                "id": line.line_id,
+                "bookedAt": line.booked_at,
+                "type": "CREDIT" if line.credit else "DEBIT",
+                "amount": decimal_text(line.amount.amount_minor, decimals),
+                "balanceAfter": None
+                if line.balance_after is None
+                else decimal_text(line.balance_after.amount_minor, decimals),
+                "reference": line.our_ref,
+                "bankReference": line.provider_ref,
+                "narration": line.narration,
+            }
+            for line in lines
+        ],
+        "nextCursor": cursor,
+    }
+
+
+_STATUSES = (400, 401, 403, 404, 409, 422, 429)
+
+
+@operation(
+    "POST", "/actions/initiate-payment", tag="Actions", access=Access.OPEN, transaction=False, raw=True,
+    statuses=_STATUSES,
+)  # fmt: skip
+async def action_initiate_payment(call: Call, raw: Raw) -> Reply:
+    """Initiate a payment for a Hasura engine.
+
+    Input: `reference`, `type`, `amount` (major units) or `amountMinor`, `currency`, `sourceAccount` (a code, or
+    `{accountCode}`), `destinationAccount` (`{bankCode, accountNumber, accountName}`, `{phone, provider}` or
+    `{accountCode}`), `narration`, `metadata`, `connection`. Output: `id`, `reference`, `status`, `externalReference`
+    and more. The reference makes a repeat harmless.
+    """
+    return await answer(call, raw, Permission.PAYMENTS_INITIATE, _initiate)
+
+
+@operation(
+    "POST", "/actions/process-bulk-payment", tag="Actions", access=Access.OPEN, transaction=False, raw=True,
+    statuses=_STATUSES,
+)  # fmt: skip
+async def action_process_bulk_payment(call: Call, raw: Raw) -> Reply:
+    """Initiate many payments for a Hasura engine.
+
+    Input: `batchId` (a UUID) and `payments`. Output: `batchId`, `totalProcessed`, `successCount`, `failedCount` and
+    `failures` (`reference`, `error`). Each is initiated for itself; a repeat does nothing twice.
+    """
+    return await answer(call, raw, Permission.BATCHES_WRITE, _process_bulk)
+
+
+@operation(
+    "POST", "/actions/verify-account", tag="Actions", access=Access.OPEN, transaction=False, raw=True,
+    statuses=_STATUSES,
+)  # fmt: skip
+async def action_verify_account(call: Call, raw: Raw) -> Reply:
+    """Ask a rail whose an account is, for a Hasura engine.
+
+    Input: `bankCode` and `accountNumber`, or `phone` (and `provider`); `accountName` to compare with. Output:
+    `accountName`, `verified`, `matchScore` and more.
+    """
+    return await answer(call, raw, Permission.PAYMENTS_ENQUIRE, _verify)
+
+
+@operation(
+    "POST", "/actions/fetch-statement", tag="Actions", access=Access.OPEN, transaction=False, raw=True,
+    statuses=_STATUSES,
+)  # fmt: skip
+async def action_fetch_statement(call: Call, raw: Raw) -> Reply:
+    """Fetch a statement for a Hasura engine.
+
+    Input: `connection` and `statementDate`, or `accountCode` with `startDate` and `endDate`; `cursor` goes on. Output:
+    `entries` with totals and balances.
+    """
+    return await answer(call, raw, Permission.CONNECTIONS_READ, _fetch)
