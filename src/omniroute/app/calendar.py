@@ -32,6 +32,7 @@ class BusinessDays:
         self._db = db
         self._clock = clock
         self._zones: dict[UUID, ZoneInfo] = {}
+        self._holidays: dict[UUID, frozenset[date]] = {}
         self._wanted = asyncio.Event()
 
     def __call__(self, tenant_id: UUID) -> date:
@@ -41,14 +42,21 @@ class BusinessDays:
             self._wanted.set()
         return self._clock.now().astimezone(zone).date() if zone else self._clock.now().date()
 
+    def holidays(self, tenant_id: UUID) -> frozenset[date]:
+        """The days on which the organisation does not work, as it has said."""
+        return self._holidays.get(tenant_id, frozenset())
+
     async def refresh(self) -> None:
-        """Read all time zones.
+        """Read all time zones and holidays.
 
         Raises: DatabaseUnavailable, WriteConflict.
         """
         async with self._db.tx(readonly=True) as tx:
             rows = await tx.all(SQL.time_zones)
         self._zones = {row.tenant_id: ZoneInfo(row.time_zone) for row in rows}
+        self._holidays = {
+            row.tenant_id: frozenset(date.fromisoformat(day) for day in row.holidays) for row in rows if row.holidays
+        }
 
     async def keep_fresh(self) -> None:
         """Refresh now and then, and soon after an unknown organisation was asked about, until cancelled."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,8 @@ from omniroute.app import console, processes
 from omniroute.app.console import JsonOption
 from omniroute.kit.refusal import Kind, Refusal
 from omniroute.sandbox.airtel import AirtelSandbox
+from omniroute.sandbox.bank_files import NeftSandbox, RtgsSandbox
+from omniroute.sandbox.callbacks import Deliver
 from omniroute.sandbox.faults import FaultPlan
 from omniroute.sandbox.gsma import GsmaSandbox
 from omniroute.sandbox.mpesa import MpesaSandbox
@@ -23,6 +26,8 @@ from omniroute.sandbox.wire import WireServer
 from omniroute.sandbox.world import World
 
 PORT = 8801
+SESSION = timedelta(seconds=10)
+"""How long banks that take files need to settle; hours would be true, and nobody would wait for them."""
 
 
 class BadPercent(Refusal):
@@ -70,16 +75,22 @@ def rails(world: World) -> list[RailSandbox]:
         MtnMomoSandbox(world),
         AirtelSandbox(world),
         GsmaSandbox(world),
+        NeftSandbox(world, takes=SESSION),
+        RtgsSandbox(world, takes=SESSION),
     ]
 
 
 @asynccontextmanager
-async def outside(*, host: str = "127.0.0.1", port: int = 0, seed: int = 0, percent: int = 0) -> AsyncIterator[Outside]:
+async def outside(
+    *, host: str = "127.0.0.1", port: int = 0, seed: int = 0, percent: int = 0, deliver: Deliver | None = None
+) -> AsyncIterator[Outside]:
     """A sandbox that runs as long as this block. `port` 0: free ones; else it and those after it.
+
+    `deliver` replaces the HTTP of callbacks.
 
     Raises: OSError when it cannot listen there.
     """
-    world = World(plan=FaultPlan(seed=seed, percent=percent))
+    world = World(plan=FaultPlan(seed=seed, percent=percent), deliver=deliver)
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(Sandbox(world, rails(world), host=host, port=port))
         alone: dict[str, str] = {}

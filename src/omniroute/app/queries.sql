@@ -42,8 +42,8 @@ SELECT c.relname::text AS table_name,
 SELECT (SELECT max(xid) FROM event_log) AS logged, (SELECT top FROM event_cut()) AS present;
 
 -- name: time_zones
--- The time zone of every organisation; the worker reads over all tenants.
-SELECT tenant_id, time_zone FROM organisation;
+-- The time zone and the holidays of every organisation; the worker reads over all tenants.
+SELECT tenant_id, time_zone, coalesce(settings -> 'holidays', '[]') AS holidays FROM organisation;
 
 -- name: turnover_of_organisation
 -- Transactions of one organisation, and what was posted on each side; entries are counted one by one.

@@ -9,7 +9,10 @@ from omniroute.connectors.airtel import Airtel
 from omniroute.connectors.gsma import Gsma
 from omniroute.connectors.mpesa import MpesaConnector
 from omniroute.connectors.mtn_momo import MtnMomo
+from omniroute.connectors.neft import NeftConnector
 from omniroute.connectors.nip import NipConnector, NipRestConnector
+from omniroute.connectors.rtgs import RtgsConnector
+from omniroute.money.payments import ByFile
 from omniroute.ports.rails import Connector
 
 
@@ -22,6 +25,8 @@ def connectors() -> Mapping[str, Connector]:
         MtnMomo(),
         Airtel(),
         Gsma(),
+        ByFile(NeftConnector()),
+        ByFile(RtgsConnector()),
     )
     return {connector.rail: connector for connector in found}
 

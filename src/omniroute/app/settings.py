@@ -149,6 +149,9 @@ class Settings:
     webhook_log_days: int = setting(
         30, "How long deliveries to webhook endpoints stay in their log.", check=between(4, 3_650)
     )
+    bank_files_dir: str = setting(
+        "", "Folder in which files are exchanged with banks; empty: `bank-files` in `data_dir`."
+    )
     secrets_provider: Literal["file", "pkcs11"] = setting(
         "file", "Where the master keys of stored credentials are kept: in a folder, or in a hardware security module."
     )
@@ -209,6 +212,15 @@ class Settings:
     def data_folder(self) -> Path:
         """Where data is kept."""
         return Path(self.data_dir).expanduser().absolute() if self.data_dir else default_folder().parent
+
+    @property
+    def bank_files_folder(self) -> Path:
+        """Where files are exchanged with banks."""
+        return (
+            Path(self.bank_files_dir).expanduser().absolute()
+            if self.bank_files_dir
+            else self.data_folder / "bank-files"
+        )
 
     @property
     def secrets_folder(self) -> Path:

@@ -27,7 +27,8 @@ from omniroute.ports.rails import Connector
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What payments are made with. `dispatcher` and `statements` work in the background; they start nothing alone."""
+    """What payments are made with. `dispatcher`, `files` and `statements` work in the background; they start nothing
+    alone."""
 
     rails: Mapping[str, Connector]
     clients: RailClients
@@ -35,6 +36,7 @@ class Money:
     rulebooks: PolicyRulebooks
     initiator: payments.Initiator
     dispatcher: payments.Dispatcher
+    files: payments.FileSender
     statements: payments.StatementReader
 
     async def close(self) -> None:
@@ -214,13 +216,21 @@ def _money(
     rulebooks = PolicyRulebooks(db, rails, clock=clock)
     initiator = payments.Initiator(db, rulebooks, clock=clock, business_day=days, limits=batch_limits(settings))
     limits = payments.DispatcherLimits(in_flight_max=settings.payment_exchanges_max)
-    dispatcher = payments.Dispatcher(
-        worker_db, links, clock=clock, business_day=days, worker_id=worker_id(), limits=limits
+    worker = worker_id()
+    dispatcher = payments.Dispatcher(worker_db, links, clock=clock, business_day=days, worker_id=worker, limits=limits)
+    files = payments.FileSender(
+        worker_db,
+        links,
+        clock=clock,
+        business_day=days,
+        worker_id=worker,
+        folders=payments.Folders(settings.bank_files_folder),
+        holidays=days.holidays,
     )
     statements = payments.StatementReader(worker_db, links, clock=clock, business_day=days)
     waiting = Gauge("omniroute_payments_in_flight", "Exchanges with rails that are under way.", registry=registry)
     waiting.set_function(lambda: dispatcher.in_flight)
-    return Money(rails, clients, links, rulebooks, initiator, dispatcher, statements)
+    return Money(rails, clients, links, rulebooks, initiator, dispatcher, files, statements)
 
 
 async def _courier(

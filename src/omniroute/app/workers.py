@@ -147,6 +147,10 @@ async def _send(house: House) -> int:
     return await house.money.dispatcher.send()
 
 
+async def _files(house: House) -> int:
+    return await house.money.files.round()
+
+
 async def _ask(house: House) -> int:
     return await house.money.dispatcher.ask()
 
@@ -199,6 +203,7 @@ def _seldom(settings: Settings) -> int:
 
 JOBS = (
     Job("payments.send", _send, _soon),
+    Job("payments.files", _files, lambda settings: 10 * settings.worker_interval_ms),
     Job("payments.ask", _ask, _soon),
     Job("payments.hear", _hear, _soon),
     Job("payments.recover", _recover, _often),

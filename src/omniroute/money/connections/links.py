@@ -22,7 +22,7 @@ from omniroute.money.connections.model import BankConnection, ConnectionStatus
 from omniroute.money.connections.service import CALLBACK_KEY, binding
 from omniroute.money.connections.store import SQL, connection_of
 from omniroute.money.payments import ByFile, Link, LinkDown, LinkUnknown
-from omniroute.ports.rails import Connector, Context, Credentials, FileConnector, RailPolicy
+from omniroute.ports.rails import Connector, Context, Credentials, RailPolicy
 
 CACHED_FOR = timedelta(seconds=5)
 CODE_LENGTH = 32  # 128 bits.
@@ -52,7 +52,7 @@ class ConnectionLinks:
     def __init__(
         self,
         db: Database,
-        connectors: Mapping[str, Connector | FileConnector],
+        connectors: Mapping[str, Connector],
         *,
         vault: Vault,
         clients: RailClients,
@@ -130,11 +130,11 @@ class ConnectionLinks:
             connection.rail,
             connection.currency,
             connection.float_account_id,
-            ByFile(connector) if isinstance(connector, FileConnector) else connector,
+            connector,
             context,
             policy,
             paused=connection.status is not ConnectionStatus.ACTIVE,
-            files=connector if isinstance(connector, FileConnector) else None,
+            files=connector.files if isinstance(connector, ByFile) else None,
         )
         return _Opened(link, connection, key, now + CACHED_FOR)
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 from uuid import UUID
 
 from omniroute.infra.http import HttpClient
@@ -127,7 +127,6 @@ class Connector(Protocol):
         ...
 
 
-@runtime_checkable
 class FileConnector(Protocol):
     """A rail that takes files: many orders out, answers in. Pure: it never touches a disk or the network."""
 

@@ -34,28 +34,28 @@ class ByFile:
 
     def __init__(self, files: FileConnector) -> None:
         self.rail = files.rail
-        self._files = files
+        self.files = files
 
     def capabilities(self) -> Capabilities:
         """As the rail of files."""
-        return self._files.capabilities()
+        return self.files.capabilities()
 
     def policy(self) -> RailPolicy:
         """As the rail of files."""
-        return self._files.policy()
+        return self.files.policy()
 
     def codes(self) -> Mapping[str, CodeTable]:
         """The one table, whatever the phase."""
-        table = self._files.codes()["answer"]
+        table = self.files.codes()["answer"]
         return {"submit": table, "query": table, "callback": table, "answer": table}
 
     def check(self, payout: Payout) -> None:
         """As the rail of files. Raises: RailUnable."""
-        self._files.check(payout)
+        self.files.check(payout)
 
     def build_reference(self, context_public: Mapping[str, str], attempt_id: UUID, created_at: datetime) -> str:
         """As the rail of files."""
-        return self._files.build_reference(context_public, attempt_id, created_at)
+        return self.files.build_reference(context_public, attempt_id, created_at)
 
     async def submit(self, context: Context, payout: Payout) -> Result:
         """Raises: RailUnable."""
