@@ -6,8 +6,12 @@ The standard library's scanner is used because it shows every number as written 
 
 import json
 import re
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, TypeVar, cast
 
 import msgspec
 
@@ -28,8 +32,18 @@ Receive = Callable[[], Awaitable[Any]]
 
 DEPTH_MAX = 32
 _SHOWN_MAX = 80
+_SPOOL_IN_MEMORY = 1024 * 1024
 _OUTSIDE_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _PATH_PART = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """A body that may be too large for the memory. `digest` is SHA-256 of its bytes."""
+
+    file: BinaryIO
+    byte_count: int
+    digest: bytes
 
 
 def check_content_type(value: bytes | None, wanted: str = "application/json") -> None:
@@ -68,6 +82,47 @@ async def receive_body(receive: Receive, length: bytes | None, bytes_max: int) -
     if size > bytes_max:
         raise BodyTooLarge(bytes_max=bytes_max)
     return b"".join(parts)
+
+
+@asynccontextmanager
+async def spooled(receive: Receive, length: bytes | None, bytes_max: int) -> AsyncIterator[Spooled]:
+    """The whole body as a file that is gone afterwards, refused as soon as it is seen to be too large.
+
+    Raises: BodyTooLarge, MalformedRequest when the caller hangs up.
+    """
+    if length is not None and length.isdigit() and int(length[:19]) > bytes_max:
+        raise BodyTooLarge(bytes_max=bytes_max)
+    size, digest = 0, sha256()
+    with SpooledTemporaryFile(max_size=_SPOOL_IN_MEMORY) as file:
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise MalformedRequest("the connection was closed before the body was complete")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > bytes_max:
+                raise BodyTooLarge(bytes_max=bytes_max)
+            digest.update(part)
+            file.write(part)
+            more = message.get("more_body", False)
+        yield Spooled(cast("BinaryIO", file), size, digest.digest())
+
+
+def content_type_of(value: bytes | None, allowed: Sequence[str]) -> tuple[str, str | None]:
+    """The type of a body, one of those allowed, and its charset if it says one.
+
+    Raises: ContentTypeUnsupported.
+    """
+    essence, _, rest = (value or b"").decode("latin-1").partition(";")
+    kind = essence.strip().lower()
+    if kind not in allowed:
+        raise ContentTypeUnsupported(expected=list(allowed), content_type=(value or b"").decode("latin-1")[:_SHOWN_MAX])
+    for parameter in rest.split(";"):
+        name, _, text = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return kind, text.strip().strip('"').lower()
+    return kind, None
 
 
 def _whole_only(text: str) -> Any:

@@ -44,6 +44,7 @@ PREFIXES = {
     "provider": "oip",
     "session": "ses",
     "payment": "pay",
+    "batch": "bat",
     "connection": "con",
     "exception": "exc",
     "provider_event": "pev",

@@ -66,6 +66,8 @@ def curl(method: str, path: str, page: dict[str, Any]) -> str:
             form = "&".join(f"{name}={text}" for name, text in media["example"].items())
             text = form if media_type == FORM_TYPE else json.dumps(media["example"], ensure_ascii=False)
             lines.append(f"  -d '{text}'")
+    if any(media.get("schema", {}).get("format") == "binary" for media in body.values()):
+        lines += [f"  -H 'Content-Type: {next(iter(body))}'", "  --data-binary @payments.csv"]
     target = address + ("?" + "&".join(query) if query else "")
     verb = "" if method == "GET" else f"-X {method} "
     return " \\\n".join([f'curl -s {verb}"$OMNIROUTE_URL{target}"', *lines])

@@ -30,7 +30,7 @@ from omniroute.api.errors import (
     VersionRequired,
     VersionStale,
 )
-from omniroute.api.operations import FORM_TYPE, JSON_TYPE, Access, Operation, Raw, Reply
+from omniroute.api.operations import FORM_TYPE, JSON_TYPE, Access, Operation, Raw, Reply, Upload
 from omniroute.api.problems import Answer, problem
 from omniroute.infra import idempotency
 from omniroute.infra.postgres import DatabaseUnavailable, StatementTimeout, Tx, WriteConflict
@@ -93,6 +93,8 @@ async def perform(services: Services, op: Operation, request: Incoming) -> Answe
         value: object = None
         if op.raw:
             arguments.insert(0, await _take_raw(services, request))
+        elif op.upload:
+            return await _write_upload(call, op, arguments, request)
         elif op.body is not None:
             bytes_max = check_body(services.limits, op, request.headers)
             raw = await bodies.receive_body(request.receive, request.headers.get(b"content-length"), bytes_max)
@@ -163,6 +165,14 @@ async def _take_raw(services: Services, request: Incoming) -> Raw:
     for text in (*query, *query.values()):
         bodies.check_text(text)
     return Raw(body, headers, query)
+
+
+async def _write_upload(call: Call, op: Operation, arguments: list[Any], request: Incoming) -> Answer:
+    headers = request.headers
+    content_type, charset = bodies.content_type_of(headers.get(b"content-type"), op.upload)
+    async with bodies.spooled(request.receive, headers.get(b"content-length"), op.upload_bytes_max) as content:
+        value = [content_type, charset, content.digest.hex(), request.query.decode("latin-1")]
+        return await _write(call, op, [Upload(content, content_type, charset), *arguments], value)
 
 
 async def _read(call: Call, op: Operation, arguments: list[Any], headers: Mapping[bytes, bytes]) -> Answer:

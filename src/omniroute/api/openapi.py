@@ -58,6 +58,7 @@ TAGS = {
     "Payments": "Payments out: initiate, approve, follow; what is unknown and what does not add up.",
     "Payment policies": "What an organisation has decided about its payments: routes, fees, approvals, limits.",
     "Institutions": "Banks and operators that can be paid.",
+    "Batches": "Files of payments: checked line by line, approved as a whole, paid line by line.",
     "Connections": "Bank connections: how an organisation reaches its accounts at rails.",
     "Rails": "Where rails call us.",
     "Actions": "Handlers for the actions of a Hasura engine.",
@@ -167,6 +168,8 @@ def refusals_of(op: Operation) -> list[type[Refusal]]:
     if op.permission is not None:
         found.append(Refusal.by_code["access.permission_missing"])
     found += [errors.MalformedText] if op.raw else [errors.MalformedText, errors.UnknownParameter]
+    if op.upload:
+        found += [errors.ContentTypeUnsupported, errors.BodyTooLarge, errors.MalformedRequest]
     if op.raw:
         found += [errors.MalformedRequest, errors.BodyTooLarge]
     if any(name != "tenant" for name in op.path_parameters):
@@ -203,6 +206,9 @@ def _operation(op: Operation, by_kind: dict[str, Any], components: dict[str, Any
     }  # fmt: skip
     if op.permission is not None:
         page["description"] += f"\n\nPermission: `{op.permission}`."
+    if op.upload:
+        file = {"schema": {"type": "string", "format": "binary"}}
+        page["requestBody"] = {"required": True, "content": {kind: dict(file) for kind in op.upload}}
     if op.raw:
         page["requestBody"] = {"required": False, "content": {"*/*": {}}}
     if op.body is not None:

@@ -8,6 +8,7 @@ A handler gets the call, the open transaction (read-only for GET; none with `tra
 query if the operation declares them. It never commits, never sees a header, and answers with a struct or a `Reply`.
 With `whole`, the permission must be held in the whole organisation, not just in some branches. `sorts` are the orders
 of a list, the usual one first. What strangers send in a form of their own is `raw`: the handler gets a `Raw`.
+A file is sent as one of the content types in `upload`: the handler gets an `Upload`.
 """
 
 import re
@@ -18,6 +19,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from omniroute.api.bodies import Spooled
 from omniroute.parties.access import Permission
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -56,6 +58,14 @@ class Raw(msgspec.Struct, frozen=True):
         return f"Raw({len(self.body)} bytes)"  # No secret gets into a log.
 
 
+class Upload(msgspec.Struct, frozen=True):
+    """A file that was sent as the body: what an operation with `upload` gets, before the query."""
+
+    content: Spooled
+    content_type: str
+    charset: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """What one address does, for routing, for running and for the document."""
@@ -85,6 +95,8 @@ class Operation:
     csv: bool = False
     form: bool = False
     raw: bool = False
+    upload: tuple[str, ...] = ()
+    upload_bytes_max: int = 0
     media_type: str = JSON_TYPE
     statuses: tuple[int, ...] = ()
     refusals: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ from omniroute.api import (
     ledger_transactions,
     oauth,
     organisations,
+    payment_batches,
     payment_policies,
     payment_previews,
     payments,
@@ -33,6 +34,7 @@ from omniroute.api import (
     providers,
     roles,
     sessions,
+    webhooks,
     webhooks_in,
 )
 from omniroute.api.documentation import Documentation
@@ -64,6 +66,7 @@ def operations() -> tuple[Operation, ...]:
         ledger_check,
         payments,
         payments_decisions,
+        payment_batches,
         payments_watch,
         payments_enquiries,
         payment_policies,
@@ -73,6 +76,7 @@ def operations() -> tuple[Operation, ...]:
         webhooks_in,
         actions,
         events,
+        webhooks,
         audit,
         health,
     )

@@ -11,7 +11,17 @@ from uuid import UUID
 from omniroute.infra.events import Meta
 from omniroute.kit.clock import FixedClock
 from omniroute.money import batches
-from omniroute.money.batches import Batch, BatchFormat, BatchWorker, Chunks, Defaults, Line, ReceiveBatch, Upload
+from omniroute.money.batches import (
+    LINES_MAX,
+    Batch,
+    BatchFormat,
+    BatchWorker,
+    Chunks,
+    Defaults,
+    Line,
+    ReceiveBatch,
+    Upload,
+)
 from omniroute.money.institutions import check_digit
 from tests.money.payments.house import META, WALLET, House, today
 
@@ -54,14 +64,27 @@ class Sender:
         return self.house.clock
 
     async def send(
-        self, content: bytes, format_: BatchFormat = BatchFormat.CSV, *, charset: str | None = None, **options: Any
+        self,
+        content: bytes,
+        format_: BatchFormat = BatchFormat.CSV,
+        *,
+        charset: str | None = None,
+        lines_max: int = LINES_MAX,
+        **options: Any,
     ) -> Batch:
         """A file, received."""
         command = replace(ReceiveBatch(defaults=options.pop("defaults", NG)), **options)
         upload = Upload(io.BytesIO(content), len(content), sha256(content).digest(), format_, charset)
         async with self.house.db.tx(self.house.tenant_id) as tx:
             return await batches.receive(
-                tx, upload, command, actor="usr_maker", branches=None, now=self.clock.now(), meta=META
+                tx,
+                upload,
+                command,
+                actor="usr_maker",
+                branches=None,
+                now=self.clock.now(),
+                meta=META,
+                lines_max=lines_max,
             )
 
     async def checked(self, content: bytes, format_: BatchFormat = BatchFormat.CSV, **options: Any) -> Batch:

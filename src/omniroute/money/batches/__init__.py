@@ -12,6 +12,7 @@ approve it.
 """
 
 from omniroute.money.batches.columns import COLUMNS
+from omniroute.money.batches.errors import MalformedBatch
 from omniroute.money.batches.model import (
     BYTES_MAX,
     LINES_MAX,
@@ -60,6 +61,7 @@ __all__ = [
     "Funds",
     "Line",
     "LineState",
+    "MalformedBatch",
     "OnInvalid",
     "Problem",
     "ReceiveBatch",
