@@ -18,6 +18,7 @@ from omniroute.infra.postgres import Database
 from omniroute.parties import webhooks
 from tests.api.hooks import NOWHERE, make_delivery, make_webhook
 from tests.api.makers import CLOCK, Client, open_accounts, transfer
+from tests.api.paying import make_payment
 from tests.parties.webhooks.house import OK, Receiver, answer, receiving
 from tests.vaults import the_vault
 
@@ -81,6 +82,23 @@ async def test_a_message_arrives_and_the_log_shows_it(
     shown = await near.get(f"/webhook-deliveries/{delivery['id']}")
     (attempt,) = shown["attempts"]
     assert (attempt["status"], attempt["reply"], attempt["reason"]) == (200, "ok", None)
+
+
+async def test_payments_and_connections_tell_their_story(
+    near: Client, courier: webhooks.Courier, worker_db: Database, receiver: Receiver
+) -> None:
+    made = await near.post("/webhooks", {"url": receiver.url, "event_types": ["payment.*", "connection.*"]})
+    await open_accounts(near, "cash:p", "wallet:p")
+    await near.post("/ledger/transactions", transfer("cash:p", "wallet:p", 5_000))
+    connection, payment = await make_payment(near, "wallet:p", code="hooked")
+    await work(courier, worker_db)
+
+    events = [Webhook(made["secret"]).verify(got.body, got.headers) for got in receiver.got]
+    told = {event["type"]: event for event in events}
+    assert told["connection.created"]["subject"] == connection["id"]
+    assert told["payment.initiated"]["subject"] == payment["id"]
+    assert told["payment.initiated"]["data"]["amount_minor"] == 100
+    assert "client_secret" not in str(events)
 
 
 async def test_a_test_event_and_a_replay(
