@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from omniroute.infra.events import Recorded, envelope
+from omniroute.infra import events
+from omniroute.infra.events import Recorded
 from omniroute.infra.http import ExchangeFailed, HttpClient, PrivateAddress, Request, Sent
 from omniroute.kit import ids
 from omniroute.parties.webhooks.errors import MalformedWebhook
@@ -57,7 +58,7 @@ class Result:
 
 def body_of(event: Recorded) -> bytes:
     """The message: our envelope, which is a CloudEvent in JSON."""
-    return json.dumps(envelope(event), separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(events.envelope(event), separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def request_for(parcel: Parcel, event: Recorded, *, now: datetime, timeout_s: int) -> Request:
