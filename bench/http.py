@@ -49,16 +49,17 @@ async def run(server: EmbeddedPostgres, network: Network) -> list[Figure]:
         with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
             script.write(SCRIPT.replace("SECRET", network.secret))
             script.flush()
-            await _wrk(wrk, script.name, url, 32, 3, "warm")
+            await drive(wrk, script.name, url, 32, 3, "warm")
             for connections in CONNECTIONS:
                 before = await peer.measure(server)
-                text = await _wrk(wrk, script.name, url, connections, SECONDS, f"c{connections}")
+                text = await drive(wrk, script.name, url, connections, SECONDS, f"c{connections}")
                 after = await peer.measure(server)
-                figures += _figures(connections, text, before, after)
+                figures += figures_of("ledger", connections, text, before, after)
     return figures
 
 
-async def _wrk(wrk: str, script: str, url: str, connections: int, seconds: int, name: str) -> str:
+async def drive(wrk: str, script: str, url: str, connections: int, seconds: int, name: str) -> str:
+    """What wrk says; every answer was a success."""
     process = await asyncio.create_subprocess_exec(
         wrk,
         *("-t", "1", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "10s", "--latency"),
@@ -74,10 +75,11 @@ async def _wrk(wrk: str, script: str, url: str, connections: int, seconds: int, 
     return text
 
 
-def _figures(connections: int, text: str, before: peer.Peer, after: peer.Peer) -> list[Figure]:
+def figures_of(what: str, connections: int, text: str, before: peer.Peer, after: peer.Peer) -> list[Figure]:
+    """Rate and times of one run of wrk."""
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     assert rate is not None, text
-    name = f"ledger.http.{connections}"
+    name = f"{what}.http.{connections}"
     tps = (before.tps + after.tps) / 2
     latency = (before.latency_ms + after.latency_ms) / 2
     note = f"wrk, {connections} connections, {SECONDS} s; server, database and wrk on the same cores"

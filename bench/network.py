@@ -39,7 +39,9 @@ async def make_network(db: Database, slug: str = "bench") -> Network:
     async with db.tx() as tx:
         tenant_id = (await tenants.create_organisation(tx, command, caller=platform, now=now, meta=meta)).id
     owner = access.Caller(tenant_id, "bench", uuid7(), "platform", permissions)
-    key = access.CreateKey("bench", [access.Permission.LEDGER_READ, access.Permission.LEDGER_POST])
+    key = access.CreateKey(
+        "bench", [access.Permission.LEDGER_READ, access.Permission.LEDGER_POST, access.Permission.PAYMENTS_INITIATE]
+    )
     async with db.tx(tenant_id) as tx:
         issued = await access.create_key(tx, key, caller=owner, now=now, meta=meta)
         wallets = await _accounts(tx, "wallet", WALLETS, now, meta, deferred=False)
