@@ -20,6 +20,7 @@ async def test_every_job_does_a_round_with_the_rights_it_has(database_url: str, 
         done = {job.name: await job.round(house) for job in JOBS}
     assert set(done) == {
         "payments.send",
+        "batches.advance",
         "payments.files",
         "payments.ask",
         "payments.hear",

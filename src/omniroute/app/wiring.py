@@ -19,6 +19,7 @@ from omniroute.infra.secrets import Vault, open_keys
 from omniroute.infra.telemetry import new_registry
 from omniroute.kit.clock import Clock, SystemClock
 from omniroute.money import payments
+from omniroute.money.batches import BatchWorker
 from omniroute.money.connections import ConnectionLinks
 from omniroute.money.policies import PolicyRulebooks
 from omniroute.parties import access, webhooks
@@ -27,8 +28,8 @@ from omniroute.ports.rails import Connector
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What payments are made with. `dispatcher`, `files` and `statements` work in the background; they start nothing
-    alone."""
+    """What payments are made with. `dispatcher`, `files`, `statements` and `batches` work in the background; they start
+    nothing alone."""
 
     rails: Mapping[str, Connector]
     clients: RailClients
@@ -38,6 +39,7 @@ class Money:
     dispatcher: payments.Dispatcher
     files: payments.FileSender
     statements: payments.StatementReader
+    batches: BatchWorker
 
     async def close(self) -> None:
         """Take nothing new, record what is under way, hang up."""
@@ -217,7 +219,9 @@ def _money(
     initiator = payments.Initiator(db, rulebooks, clock=clock, business_day=days, limits=batch_limits(settings))
     limits = payments.DispatcherLimits(in_flight_max=settings.payment_exchanges_max)
     worker = worker_id()
-    dispatcher = payments.Dispatcher(worker_db, links, clock=clock, business_day=days, worker_id=worker, limits=limits)
+    dispatcher = payments.Dispatcher(
+        worker_db, links, clock=clock, business_day=days, worker_id=worker, limits=limits, rules=rulebooks
+    )
     files = payments.FileSender(
         worker_db,
         links,
@@ -228,9 +232,10 @@ def _money(
         holidays=days.holidays,
     )
     statements = payments.StatementReader(worker_db, links, clock=clock, business_day=days)
+    batches = BatchWorker(worker_db, rulebooks, clock=clock, business_day=days)
     waiting = Gauge("omniroute_payments_in_flight", "Exchanges with rails that are under way.", registry=registry)
     waiting.set_function(lambda: dispatcher.in_flight)
-    return Money(rails, clients, links, rulebooks, initiator, dispatcher, files, statements)
+    return Money(rails, clients, links, rulebooks, initiator, dispatcher, files, statements, batches)
 
 
 async def _courier(

@@ -159,6 +159,10 @@ async def _recover(house: House) -> int:
     return await house.money.dispatcher.recover()
 
 
+async def _advance_batches(house: House) -> int:
+    return await house.money.batches.advance()
+
+
 async def _expire_payments(house: House) -> int:
     return await house.money.dispatcher.expire()
 
@@ -203,6 +207,7 @@ def _seldom(settings: Settings) -> int:
 
 JOBS = (
     Job("payments.send", _send, _soon),
+    Job("batches.advance", _advance_batches, _soon),
     Job("payments.files", _files, lambda settings: 10 * settings.worker_interval_ms),
     Job("payments.ask", _ask, _soon),
     Job("payments.hear", _hear, _soon),
