@@ -342,6 +342,41 @@ async def test_an_approved_payment_is_looked_at_again_under_the_rules_of_now(us:
     assert await us.house.balances(WALLET) == before
 
 
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        (LimitRule(Period.PAYMENT, amount_max_minor=4_999), "rules_refused: payments.limit_exceeded"),
+        (RouteRule((), otherwise="refuse"), "rules_refused: payments.no_route"),
+        (ApprovalRule(1), "rules_refused: policies.more_approvals_needed"),
+        (LimitRule(Period.PAYMENT, amount_max_minor=5_000), None),
+    ],
+)
+async def test_what_the_rules_do_not_allow_any_more_does_not_leave(
+    us: Organisation, rule: Rule, reason: str | None
+) -> None:
+    house = us.house
+    await us.in_force(LimitRule(Period.DAY, amount_max_minor=5_000), name="day")
+    before = await house.balances(WALLET, "float:toy")
+    assert await us.pay(5_000) == ["approved"]
+    await us.in_force(rule)
+    house.dispatcher = payments.Dispatcher(
+        house.worker, house.links, clock=house.clock, business_day=houses.today, worker_id="w", rules=us.books
+    )
+    await house.rounds(2)
+    async with house.db.tx(house.tenant_id) as tx:
+        payment = (await payments.list_payments(tx)).items[0].payment
+    if reason is None:
+        assert payment.state is PaymentState.SUCCEEDED
+        return
+    assert (payment.state, payment.reason, payment.attempt_count) == (PaymentState.FAILED, reason, 0)
+    assert await house.balances(WALLET, "float:toy") == before
+    assert house.connectors[0].submits == []
+    if isinstance(rule, LimitRule):  # What the day had let through is free again.
+        async with house.db.tx(house.tenant_id) as tx:
+            used = await tx.connection.execute("SELECT used_minor, used_count FROM payment_limit_use")
+            assert await used.fetchall() == [(0, 0)]
+
+
 async def test_policies_of_one_organisation_are_nobody_elses(
     us: Organisation, app_db: Database, worker_db: Database, owner_db: Database
 ) -> None:

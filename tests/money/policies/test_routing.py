@@ -120,9 +120,11 @@ def test_a_pinned_connection_is_the_only_candidate() -> None:
         assert reason in str(refused.value.facts["tried"])
 
 
-def test_a_pin_goes_past_the_rules() -> None:
+def test_a_pin_goes_past_rules_that_choose_but_not_past_one_that_stops_payments() -> None:
     ways = [way("a"), way("b")]
     assert codes(book(*ways, route("all", "a")), order(connection="b"), *ways) == ["b"]
+    with pytest.raises(NoRoute):
+        decide(book(*ways, route("none", otherwise="refuse")), order(connection="b"))
 
 
 def test_health_of_now_says_nothing_about_a_payment_of_tomorrow() -> None:

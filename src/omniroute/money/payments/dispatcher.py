@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from omniroute.infra.batch import BatchLimits, GroupCommit
@@ -19,6 +19,7 @@ from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
 from omniroute.kit.refusal import Fault
 from omniroute.money.payments import approval, names, outcomes, sending, store
+from omniroute.money.payments.approval import Recheck
 from omniroute.money.payments.files import hear_file
 from omniroute.money.payments.links import Link, LinkDown, Links
 from omniroute.money.payments.model import Attempt, AttemptState, Payment, PaymentState, Source
@@ -67,8 +68,24 @@ class DispatcherLimits:
     records: BatchLimits = RECORDS
 
 
+class Rules(Protocol):
+    """An organisation's rules, to look at a payment once more before it leaves."""
+
+    def recheck(self, payment: Payment) -> None:
+        """Whether it would still be allowed. Raises: a Refusal."""
+        ...
+
+
+class RulesOf(Protocol):
+    """Finds an organisation's rules."""
+
+    async def get(self, tenant_id: UUID) -> Rules:
+        """The rules as they stand; cached for seconds at most."""
+        ...
+
+
 class Dispatcher:
-    """One a process. `worker_id` names it in claims; `db` is the worker's."""
+    """One a process. `worker_id` names it in claims; `db` is the worker's. `rules` None: nothing is looked at again."""
 
     def __init__(
         self,
@@ -79,8 +96,9 @@ class Dispatcher:
         business_day: Callable[[UUID], date],
         worker_id: str,
         limits: DispatcherLimits | None = None,
+        rules: RulesOf | None = None,
     ) -> None:
-        self._db, self._links, self._clock = db, links, clock
+        self._db, self._links, self._clock, self._rules = db, links, clock, rules
         self._business_day, self._worker_id = business_day, worker_id
         self._limits = limits or DispatcherLimits()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -120,12 +138,20 @@ class Dispatcher:
             blocked = [row.payment_id for row in rows if row.connection_id in down]
             ids = [row.payment_id for row in rows if row.connection_id not in down]
 
-            async def work(tx: Tx, ids: Sequence[UUID] = ids, links: Mapping[UUID, Link] = links) -> list[Claimed]:
+            recheck = None if self._rules is None else (await self._rules.get(tenant_id)).recheck
+
+            async def work(
+                tx: Tx,
+                ids: Sequence[UUID] = ids,
+                links: Mapping[UUID, Link] = links,
+                recheck: Recheck | None = recheck,
+            ) -> list[Claimed]:
                 return await sending.claim(
                     tx,
                     ids,
                     links,
                     claimed_by=self._worker_id,
+                    recheck=recheck,
                     now=self._clock.now(),
                     today=self._business_day(tx.tenant),
                 )

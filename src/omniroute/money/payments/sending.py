@@ -56,14 +56,16 @@ async def claim(
     links: Mapping[UUID, Link],
     *,
     claimed_by: str,
+    recheck: approval.Recheck | None = None,
     now: datetime,
     today: date,
 ) -> list[Claimed]:
     """Take up those payments that are still due and whose connection is among `links`.
 
-    Internal transfers that were waiting for their time are booked here.
+    Internal transfers that were waiting for their time are booked here. What `recheck` refuses fails: the rules have
+    changed since it was initiated, and nothing of it has left.
     """
-    payments = await store.lock_due(tx, payment_ids, now)
+    payments = await _allowed(tx, await store.lock_due(tx, payment_ids, now), recheck, now=now, today=today)
     transfers = [payment for payment in payments if payment.rail == BOOK]
     claimed: list[Claimed] = []
     for payment in payments:
@@ -95,6 +97,25 @@ async def claim(
     await store.insert_steps(tx, steps, now)
     await _settle_transfers(tx, transfers, now=now, today=today)
     return claimed
+
+
+async def _allowed(
+    tx: Tx, payments: Sequence[Payment], recheck: approval.Recheck | None, *, now: datetime, today: date
+) -> list[Payment]:
+    """Those that the rules of now still allow; the others end here."""
+    if recheck is None:
+        return list(payments)
+    allowed: list[Payment] = []
+    refused: dict[str, list[Payment]] = {}
+    for payment in payments:
+        try:
+            recheck(payment)
+            allowed.append(payment)
+        except Refusal as refusal:
+            refused.setdefault(f"rules_refused: {refusal.code}", []).append(payment)
+    for reason, ended in refused.items():
+        await approval.end(tx, ended, PaymentState.FAILED, reason, Source.WORKER, now=now, today=today, meta=META)
+    return allowed
 
 
 def _attempt(payment: Payment, link: Link, *, claimed_by: str, now: datetime) -> Attempt:

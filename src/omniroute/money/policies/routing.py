@@ -84,6 +84,9 @@ class Router:
                     f"there is no connection {command.connection[:40]}",
                     tried=[f"{command.connection[:40]}: there is no such connection"],
                 )
+            refusing = self.refusing(facts)
+            if refusing is not None:
+                raise NoRoute(f"refused by the rule {refusing}", tried=[f"rule {refusing}: refused"])
             return self._found(search, [way], [f"asked for {way.code}"])
         why: list[str] = []
         for rule in self._rules:
