@@ -1,0 +1,289 @@
+"""Where the objects of a process meet: settings in, open databases and services out. There are no globals."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from omniroute import api, ledger
+from omniroute.app.calendar import BusinessDays
+from omniroute.app.rails import connectors, worker_id
+from omniroute.app.settings import Settings
+from omniroute.infra.batch import BatchLimits
+from omniroute.infra.http import Limits, RailClients, public_only
+from omniroute.infra.postgres import Database, PoolLimits
+from omniroute.infra.secrets import Vault, open_keys
+from omniroute.infra.telemetry import new_registry
+from omniroute.kit.clock import Clock, SystemClock
+from omniroute.money import payments
+from omniroute.money.batches import BatchWorker
+from omniroute.money.connections import ConnectionLinks
+from omniroute.money.policies import PolicyRulebooks
+from omniroute.parties import access, webhooks
+from omniroute.ports.rails import Connector
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What payments are made with. `dispatcher`, `files`, `statements` and `batches` work in the background; they start
+    nothing alone."""
+
+    rails: Mapping[str, Connector]
+    clients: RailClients
+    links: ConnectionLinks
+    rulebooks: PolicyRulebooks
+    initiator: payments.Initiator
+    dispatcher: payments.Dispatcher
+    files: payments.FileSender
+    statements: payments.StatementReader
+    batches: BatchWorker
+
+    async def close(self) -> None:
+        """Take nothing new, record what is under way, hang up."""
+        await self.initiator.close()
+        await self.dispatcher.close()
+        await self.clients.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything a process works with. `db` is the doors' role, `worker_db` the background's."""
+
+    settings: Settings
+    clock: Clock
+    db: Database
+    worker_db: Database
+    registry: CollectorRegistry
+    poster: ledger.Poster
+    vault: Vault
+    money: Money
+    courier: webhooks.Courier
+
+    def services(self, selection: api.Selection) -> api.Services:
+        """What the REST door gets, for these of its modules."""
+        settings = self.settings
+        limits = api.Limits(
+            body_bytes_max=settings.request_bytes_max,
+            bulk_bytes_max=settings.bulk_bytes_max,
+            disk_free_bytes_min=settings.disk_free_bytes_min,
+        )
+        folder = settings.data_folder
+        return api.Services(
+            db=self.db,
+            poster=self.poster,
+            clock=self.clock,
+            limits=limits,
+            registry=self.registry,
+            authenticator=access.Authenticator(
+                self.db,
+                issuer=settings.jwt_issuer or settings.public_url or access.ISSUER_DEFAULT,
+                loopback_allowed=settings.allow_loopback_oidc,
+            ),
+            vault=self.vault,
+            payments=api.PaymentServices(
+                self.money.initiator,
+                self.money.links,
+                self.money.rails,
+                self.money.rulebooks,
+                settings.actions_secret,
+            ),
+            worker_db=self.worker_db,
+            data_folder=folder if folder.exists() else None,
+            public_url=settings.public_url,
+            proxies=api.Proxies(api.read_networks(settings.trusted_proxies), settings.trusted_proxy_header),
+            selection=selection,
+            loopback_webhooks_allowed=settings.allow_loopback_webhooks,
+        )
+
+
+def open_vault(settings: Settings, *, create: bool = False) -> Vault:
+    """What seals stored secrets. `create`: make the folder of keys and a first key if there is none.
+
+    Raises: BadKeys, KeysUnavailable.
+    """
+    keys = open_keys(
+        settings.secrets_provider,
+        folder=settings.secrets_folder,
+        create=create,
+        module=settings.secrets_pkcs11_module,
+        token=settings.secrets_pkcs11_token,
+        slot=settings.secrets_pkcs11_slot,
+        label=settings.secrets_pkcs11_label,
+        pin=settings.secrets_pkcs11_pin,
+        pin_file=settings.secrets_pkcs11_pin_file,
+    )
+    return Vault(keys)
+
+
+def pool_limits(settings: Settings) -> PoolLimits:
+    """The limits of one pool."""
+    return PoolLimits(
+        size_max=settings.database_pool_size_max,
+        statement_timeout_ms=settings.database_statement_timeout_ms,
+        lock_timeout_ms=settings.database_lock_timeout_ms,
+        idle_in_transaction_timeout_ms=settings.database_idle_timeout_ms,
+        acquire_timeout_s=settings.database_acquire_timeout_s,
+    )
+
+
+def batch_limits(settings: Settings) -> BatchLimits:
+    """The limits of the group commit. One organisation may fill half of the queue, so that others find room."""
+    return BatchLimits(
+        wait_s=settings.group_window_ms / 1_000,
+        items_max=settings.group_size_max,
+        queue_max=settings.group_queue_max,
+        lane_queue_max=max(1, settings.group_queue_max // 2),
+        calls_max=settings.group_lanes,
+    )
+
+
+@asynccontextmanager
+async def app_database(settings: Settings) -> AsyncIterator[Database]:
+    """The doors' pool alone, for commands that act for one organisation."""
+    db = await Database.open(
+        settings.database_url, role="omniroute_app", limits=pool_limits(settings), application_name="omniroute-cli"
+    )
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def worker_database(settings: Settings) -> AsyncIterator[Database]:
+    """The background role's pool alone, for checks and background work."""
+    url = settings.database_worker_url or settings.database_url
+    db = await Database.open(
+        url, role="omniroute_worker", limits=pool_limits(settings), application_name="omniroute-worker"
+    )
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, clock: Clock | None = None, create_keys: bool = False) -> AsyncIterator[House]:
+    """Open what a process needs, and close it again when its last request is answered.
+
+    `create_keys`: make a first master key if there is none. Only who has all in one place may do so: keys that each
+    process made for itself would open nothing for the others.
+
+    Raises: DatabaseUnavailable, BadKeys, KeysUnavailable.
+    """
+    vault = open_vault(settings, create=create_keys)
+    db = await Database.open(
+        settings.database_url, role="omniroute_app", limits=pool_limits(settings), application_name="omniroute-serve"
+    )
+    try:
+        async with worker_database(settings) as worker_db:
+            clock = clock or SystemClock()
+            days = BusinessDays(worker_db, clock)
+            await days.refresh()
+            fresh = asyncio.create_task(days.keep_fresh())
+            poster = ledger.Poster(db, days, batch_limits(settings))
+            registry = _watched(poster)
+            money = _money(settings, db, worker_db, clock=clock, days=days, vault=vault, registry=registry)
+            courier = await _courier(settings, worker_db, money.clients, clock=clock, vault=vault, registry=registry)
+            try:
+                yield House(settings, clock, db, worker_db, registry, poster, vault, money, courier)
+            finally:
+                await courier.close()
+                await money.close()
+                await poster.close()
+                fresh.cancel()
+    finally:
+        await vault.aclose()
+        await db.close()
+
+
+def _money(
+    settings: Settings,
+    db: Database,
+    worker_db: Database,
+    *,
+    clock: Clock,
+    days: BusinessDays,
+    vault: Vault,
+    registry: CollectorRegistry,
+) -> Money:
+    rails = connectors()
+    clients = RailClients(clock=clock, registry=registry)
+    links = ConnectionLinks(
+        worker_db, rails, vault=vault, clients=clients, clock=clock, public_url=callback_base(settings)
+    )
+    rulebooks = PolicyRulebooks(db, rails, clock=clock)
+    initiator = payments.Initiator(db, rulebooks, clock=clock, business_day=days, limits=batch_limits(settings))
+    limits = payments.DispatcherLimits(in_flight_max=settings.payment_exchanges_max)
+    worker = worker_id()
+    dispatcher = payments.Dispatcher(
+        worker_db, links, clock=clock, business_day=days, worker_id=worker, limits=limits, rules=rulebooks
+    )
+    files = payments.FileSender(
+        worker_db,
+        links,
+        clock=clock,
+        business_day=days,
+        worker_id=worker,
+        folders=payments.Folders(settings.bank_files_folder),
+        holidays=days.holidays,
+    )
+    statements = payments.StatementReader(worker_db, links, clock=clock, business_day=days)
+    batches = BatchWorker(worker_db, rulebooks, clock=clock, business_day=days)
+    waiting = Gauge("omniroute_payments_in_flight", "Exchanges with rails that are under way.", registry=registry)
+    waiting.set_function(lambda: dispatcher.in_flight)
+    return Money(rails, clients, links, rulebooks, initiator, dispatcher, files, statements, batches)
+
+
+async def _courier(
+    settings: Settings,
+    worker_db: Database,
+    clients: RailClients,
+    *,
+    clock: Clock,
+    vault: Vault,
+    registry: CollectorRegistry,
+) -> webhooks.Courier:
+    """What sends events to organisations: one client for all, which connects to public addresses only."""
+    loopback_allowed = settings.allow_loopback_webhooks
+    in_flight_max = settings.webhook_in_flight_max
+    http = await clients.client(
+        "webhooks",
+        "out",
+        # Each receiver is judged by itself, never by what others do: no breaker over all of them.
+        limits=Limits(concurrency_max=in_flight_max, breaker_failures_min=1 << 30),
+        resolve=public_only(allow_loopback=loopback_allowed),
+    )
+    return webhooks.Courier(
+        worker_db,
+        vault,
+        http,
+        clock=clock,
+        metrics=webhooks.WebhookMetrics(registry),
+        limits=webhooks.CourierLimits(
+            in_flight_max=in_flight_max,
+            tenant_max=max(1, in_flight_max // 5),
+            disabled_after=timedelta(days=settings.webhook_disable_after_days),
+        ),
+        loopback_allowed=loopback_allowed,
+    )
+
+
+def callback_base(settings: Settings) -> str:
+    """Where rails reach us: the public address, else this machine."""
+    return settings.public_url.rstrip("/") or f"http://{settings.http_host}:{settings.http_port}"
+
+
+def _watched(poster: ledger.Poster) -> CollectorRegistry:
+    """A registry that already tells about the group commit."""
+    registry = new_registry()
+    waiting = Gauge("omniroute_ledger_waiting", "Single postings that wait for their group.", registry=registry)
+    waiting.set_function(lambda: poster.waiting)
+    calls = Gauge("omniroute_ledger_group_calls", "Calls of the group commit since start.", registry=registry)
+    calls.set_function(lambda: poster.group.flush_count)
+    items = Gauge("omniroute_ledger_group_items", "Postings in these calls.", registry=registry)
+    items.set_function(lambda: poster.group.item_count)
+    return registry
