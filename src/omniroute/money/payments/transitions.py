@@ -86,6 +86,11 @@ def weigh(
         return _after_success(now, at, result, asked, policy)
     if at.attempt is A.REVERSED:
         return Move(note=False, asked=asked)
+    if at.attempt is A.CREATED and result.outcome is not Outcome.NOT_SENT:
+        # Nothing has left under this name, so nobody can know of it; a rail that says it paid is not believed.
+        paid = result.outcome in (Outcome.SUCCEEDED, Outcome.REVERSED)
+        exception = ExceptionKind.INTEGRITY_MISMATCH if paid else None
+        return Move(reason="never_sent" if paid else None, exception=exception, asked=asked, note=paid)
     match result.outcome:
         case Outcome.SUCCEEDED:
             return _succeeded(now, at, result, asked, policy)
@@ -105,7 +110,7 @@ def weigh(
         case Outcome.PENDING | Outcome.ACTION_REQUIRED:
             reason = "action_required" if result.outcome is Outcome.ACTION_REQUIRED else None
             return _wait(now, at, A.PENDING, reason, asked, policy)
-        case Outcome.NOT_FOUND:
+        case Outcome.NOT_FOUND if at.attempt is not A.SENDING:
             return _not_found(now, at, asked, policy)
         case _:
             state = A.UNKNOWN if at.attempt in (A.CREATED, A.SENDING) else at.attempt
