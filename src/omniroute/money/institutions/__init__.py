@@ -7,7 +7,6 @@ is stored; whether an account exists only its bank can tell.
 Knows no database: the tables come with us, as data.
 """
 
-from omniroute.money.institutions.directory import Directory, InstitutionKind, PayeeInstitution, directory
 from omniroute.money.institutions.errors import (
     InstitutionClosed,
     InstitutionUnknown,
@@ -19,6 +18,7 @@ from omniroute.money.institutions.errors import (
 from omniroute.money.institutions.nuban import check_digit, is_nuban
 from omniroute.money.institutions.numbers import Number, country_of_currency, normalise_number, read_number
 from omniroute.money.institutions.payees import check_payee, network_of, normalise_payee
+from omniroute.money.institutions.register import Directory, InstitutionKind, PayeeInstitution, directory
 
 __all__ = [
     "Directory",

@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 
-from omniroute.money.institutions.directory import Directory, PayeeInstitution, directory
 from omniroute.money.institutions.errors import (
     InstitutionClosed,
     InstitutionUnknown,
@@ -14,6 +13,7 @@ from omniroute.money.institutions.errors import (
 )
 from omniroute.money.institutions.nuban import is_nuban
 from omniroute.money.institutions.numbers import COUNTRIES, Number, country_of_currency, normalise_number, read_number
+from omniroute.money.institutions.register import Directory, PayeeInstitution, directory
 from omniroute.ports.rails import Party, PartyKind
 
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
