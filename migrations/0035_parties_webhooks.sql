@@ -135,7 +135,7 @@ GRANT SELECT ON webhook_attempt TO omniroute_app;
 GRANT SELECT, INSERT ON webhook_attempt TO omniroute_worker;
 
 -- Forget deliveries of long ago, with their attempts, at most `p_limit` a call: those that are over, and those that
--- wait for an endpoint that takes none. Guarded here, so that nobody needs DELETE.
+-- wait for an endpoint that takes none, or no queue would ever end. Guarded here, so that nobody needs DELETE.
 CREATE FUNCTION webhook_purge(p_before timestamptz, p_limit integer) RETURNS integer
     LANGUAGE sql SECURITY DEFINER SET search_path = omniroute, pg_temp
 AS $$
@@ -143,9 +143,9 @@ AS $$
         SELECT d.tenant_id, d.delivery_id FROM webhook_delivery d
           JOIN webhook_endpoint e ON e.tenant_id = d.tenant_id AND e.endpoint_id = d.endpoint_id
          WHERE d.created_at < p_before
-           AND (d.finished_at < p_before OR (d.status = 'pending' AND e.status IN ('disabled', 'deleted')
+           AND (d.finished_at < p_before OR (d.status = 'pending' AND e.status <> 'active'
                                              AND coalesce(d.leased_until, p_before) <= p_before))
-         ORDER BY d.created_at LIMIT p_limit FOR UPDATE OF d SKIP LOCKED
+         LIMIT p_limit FOR UPDATE OF d SKIP LOCKED
     ), gone AS (
         DELETE FROM webhook_delivery d USING old o
          WHERE d.tenant_id = o.tenant_id AND d.delivery_id = o.delivery_id

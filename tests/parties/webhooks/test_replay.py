@@ -206,6 +206,21 @@ async def test_the_log_forgets_what_is_old_and_over(
         assert await orphans.fetchone() == (0,)
 
 
+async def test_what_waits_for_a_paused_endpoint_is_dropped_in_the_end(
+    house: House, receiver: Receiver, worker_db: Database
+) -> None:
+    paused, active = await house.endpoint(receiver.url, paused=True), await house.endpoint(receiver.url)
+    receiver.reply = lambda got: answer(500)
+    await house.ship("one")
+    await house.rounds()
+    await webhooks.purge(worker_db, before=house.clock.now())
+    assert len(await house.deliveries(paused)) == 1
+    house.wait(timedelta(days=30))
+    await webhooks.purge(worker_db, before=house.clock.now())
+    assert await house.deliveries(paused) == []
+    assert len(await house.deliveries(active)) == 1
+
+
 async def test_an_event_that_left_the_log_fails_and_says_so(
     house: House, receiver: Receiver, owner_db: Database
 ) -> None:
