@@ -14,8 +14,10 @@ from rich.markup import escape
 from omniroute import __version__
 from omniroute.app import console, doctor, processes
 from omniroute.app.cli_audit import audit
+from omniroute.app.cli_connections import connections_app
 from omniroute.app.cli_documents import docs, openapi
 from omniroute.app.cli_ledger import ledger
+from omniroute.app.cli_payments import pay, payments_app
 from omniroute.app.cli_sandbox import outside, sandbox
 from omniroute.app.cli_secrets import secrets
 from omniroute.app.console import JsonOption
@@ -40,6 +42,9 @@ app.add_typer(docs, name="docs")
 app.command("openapi")(openapi)
 app.command("demo")(demo)
 app.command("sandbox")(sandbox)
+app.add_typer(connections_app, name="connections")
+app.add_typer(payments_app, name="payments")
+app.command("pay")(pay)
 
 PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
 OnlyOption = Annotated[

@@ -96,6 +96,12 @@ async def find_payment(tx: Tx, payment_id: UUID) -> Standing:
     return (await standing(tx, [store.payment_of(row)]))[0]
 
 
+async def find_payments(tx: Tx, payment_ids: Sequence[UUID]) -> list[Standing]:
+    """Those of these payments that there are, as they stand."""
+    rows = await tx.all(SQL.payments_by_id, tenant=tx.tenant, payments=list(payment_ids))
+    return await standing(tx, [store.payment_of(row) for row in rows])
+
+
 async def find_by_reference(tx: Tx, reference: str) -> Standing:
     """The payment the organisation calls by this name. Raises: PaymentNotFound."""
     found = (await store.find_by_references(tx, [reference])).get(reference)

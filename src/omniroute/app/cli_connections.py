@@ -1,0 +1,115 @@
+"""`omniroute connections`: list bank connections, and connect to the rails of a running sandbox."""
+
+import asyncio
+from typing import Annotated, Any
+
+import httpx
+import typer
+
+from omniroute.app import console
+from omniroute.app.cli_ledger import OrganisationOption, ask
+from omniroute.app.console import JsonOption
+from omniroute.app.places import with_database
+from omniroute.app.rails import connectors
+from omniroute.app.settings import load_settings
+from omniroute.app.wiring import app_database, open_vault
+from omniroute.infra.events import Meta
+from omniroute.infra.postgres import Tx
+from omniroute.kit import ids
+from omniroute.kit.clock import SystemClock
+from omniroute.kit.refusal import Kind, Refusal
+from omniroute.money import connections
+from omniroute.money.connections import BankConnection, CreateConnection
+
+connections_app = typer.Typer(help="Bank connections of an organisation.", no_args_is_help=True)
+
+
+class NoSuchRail(Refusal):
+    """The sandbox has no such rail in this currency; the detail lists what it has."""
+
+    code = "app.no_such_rail"
+    kind = Kind.NOT_FOUND
+
+
+@connections_app.command("list")
+def show_connections(context: typer.Context, organisation: OrganisationOption, as_json: JsonOption = False) -> None:
+    """List the connections that are not closed, with the health of their rails."""
+
+    async def look(tx: Tx) -> list[BankConnection]:
+        return await connections.open_connections(tx)
+
+    with console.reporting():
+        found = ask(context, organisation, look)
+    rows: list[dict[str, object]] = [
+        {
+            "id": ids.show("con", one.connection_id),
+            "code": one.code,
+            "rail": one.rail,
+            "currency": one.currency,
+            "status": one.status.value,
+            "health": one.health.value,
+            "reason": one.health_reason,
+            "float": one.float_code,
+        }
+        for one in found
+    ]
+    if as_json:
+        console.show_json(rows)
+    else:
+        console.show_table(rows)
+
+
+@connections_app.command("add-sandbox")
+def add_sandbox(
+    context: typer.Context,
+    rail: Annotated[str, typer.Argument(help="Name of the rail, such as nip or mpesa.")],
+    currency: Annotated[str, typer.Argument(help="Its currency, such as NGN.")],
+    organisation: OrganisationOption,
+    code: Annotated[
+        str | None, typer.Option("--code", help="Code of the connection; left out: that of the rail.")
+    ] = None,
+    url: Annotated[str, typer.Option("--url", help="Where the sandbox listens.")] = "http://127.0.0.1:8801",
+) -> None:
+    """Connect an organisation to a rail of a running sandbox, with its test credentials."""
+
+    async def run() -> BankConnection:
+        tenant_id = ids.parse("org", organisation)
+        settings = load_settings(config=context.obj)
+        found = await _offered(url, rail, currency)
+        command = CreateConnection(
+            code or rail, f"{rail} (sandbox)", rail, currency, found["endpoint"], found["public"], found["secret"]
+        )
+        vault = open_vault(settings)
+        try:
+            async with app_database(with_database(settings)) as db, db.tx(tenant_id) as tx:
+                return await connections.create_connection(
+                    tx,
+                    command,
+                    rails=connectors(),
+                    vault=vault,
+                    now=SystemClock().now(),
+                    meta=Meta(actor="operator", channel="cli"),
+                )
+        finally:
+            await vault.aclose()
+
+    with console.reporting():
+        made = asyncio.run(run())
+    console.say(
+        f"{made.code} {ids.show('con', made.connection_id)}: {made.rail} {made.currency}, float {made.float_code}"
+    )
+
+
+async def _offered(url: str, rail: str, currency: str) -> dict[str, Any]:
+    """Raises: NoSuchRail, OSError."""
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            offered = (await client.get(f"{url.rstrip('/')}/_sandbox/connections")).raise_for_status().json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise ConnectionError(f"no sandbox at {url}: {error}") from error
+    for one in offered:
+        if (one["rail"], one["currency"]) == (rail, currency):
+            found: dict[str, Any] = one
+            return found
+    there = sorted({f"{one['rail']} {one['currency']}" for one in offered})
+    raise NoSuchRail(f"no {rail} in {currency}; there are: {', '.join(there)}")
