@@ -131,7 +131,7 @@ COMMENT ON COLUMN payment_calendar_day.is_open IS 'true: a business day although
 ALTER TABLE payment_calendar_day ENABLE ROW LEVEL SECURITY;
 CREATE POLICY payment_calendar_day_tenant ON payment_calendar_day TO omniroute_app, omniroute_worker
     USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());
-GRANT SELECT, INSERT, UPDATE, DELETE ON payment_calendar_day TO omniroute_app;
+GRANT SELECT, INSERT, DELETE ON payment_calendar_day TO omniroute_app;
 GRANT SELECT ON payment_calendar_day TO omniroute_worker;
 
 CREATE TABLE payment_cut_off (
@@ -145,5 +145,5 @@ COMMENT ON COLUMN payment_cut_off.at IS 'local time after which an order over th
 ALTER TABLE payment_cut_off ENABLE ROW LEVEL SECURITY;
 CREATE POLICY payment_cut_off_tenant ON payment_cut_off TO omniroute_app, omniroute_worker
     USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());
-GRANT SELECT, INSERT, UPDATE, DELETE ON payment_cut_off TO omniroute_app;
+GRANT SELECT, INSERT, DELETE ON payment_cut_off TO omniroute_app;
 GRANT SELECT ON payment_cut_off TO omniroute_worker;

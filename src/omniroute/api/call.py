@@ -52,6 +52,9 @@ PREFIXES = {
     "webhook": "whe",
     "delivery": "whd",
     "change": "chg",
+    "schedule": "sch",
+    "approval_request": "apr",
+    "reversal": "rev",
 }
 """Path parameter -> prefix of the public id it takes. Account paths also take a code."""
 

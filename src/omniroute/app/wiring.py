@@ -18,18 +18,18 @@ from omniroute.infra.postgres import Database, PoolLimits
 from omniroute.infra.secrets import Vault, open_keys
 from omniroute.infra.telemetry import new_registry
 from omniroute.kit.clock import Clock, SystemClock
-from omniroute.money import payments
+from omniroute.money import desk, payments
 from omniroute.money.batches import BatchWorker
 from omniroute.money.connections import ConnectionLinks
 from omniroute.money.policies import PolicyRulebooks
+from omniroute.money.schedules import ScheduleRunner
 from omniroute.parties import access, webhooks
 from omniroute.ports.rails import Connector
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """What payments are made with. `dispatcher`, `files`, `statements` and `batches` work in the background; they start
-    nothing alone."""
+    """What payments are made with. From `dispatcher` on all work in the background; they start nothing alone."""
 
     rails: Mapping[str, Connector]
     clients: RailClients
@@ -40,6 +40,8 @@ class Money:
     files: payments.FileSender
     statements: payments.StatementReader
     batches: BatchWorker
+    schedules: ScheduleRunner
+    returner: desk.Returner
 
     async def close(self) -> None:
         """Take nothing new, record what is under way, hang up."""
@@ -235,7 +237,11 @@ def _money(
     batches = BatchWorker(worker_db, rulebooks, clock=clock, business_day=days)
     waiting = Gauge("omniroute_payments_in_flight", "Exchanges with rails that are under way.", registry=registry)
     waiting.set_function(lambda: dispatcher.in_flight)
-    return Money(rails, clients, links, rulebooks, initiator, dispatcher, files, statements, batches)
+    schedules = ScheduleRunner(worker_db, rulebooks, clock=clock)
+    returner = desk.Returner(worker_db, links, clock=clock, business_day=days, worker_id=worker)
+    return Money(
+        rails, clients, links, rulebooks, initiator, dispatcher, files, statements, batches, schedules, returner
+    )
 
 
 async def _courier(

@@ -16,7 +16,7 @@ from omniroute.infra.events import ChainBuilder, prune_inbox, retain
 from omniroute.infra.telemetry import logger
 from omniroute.kit.refusal import Fault, Kind, Refusal
 from omniroute.ledger import folding, keys
-from omniroute.money import connections
+from omniroute.money import connections, desk
 from omniroute.parties import access, people, webhooks
 
 log = logger("omniroute.workers")
@@ -163,6 +163,18 @@ async def _advance_batches(house: House) -> int:
     return await house.money.batches.advance()
 
 
+async def _run_schedules(house: House) -> int:
+    return await house.money.schedules.round()
+
+
+async def _return(house: House) -> int:
+    return await house.money.returner.round()
+
+
+async def _expire_requests(house: House) -> int:
+    return await desk.expire(house.worker_db, clock=house.clock)
+
+
 async def _expire_payments(house: House) -> int:
     return await house.money.dispatcher.expire()
 
@@ -213,6 +225,9 @@ JOBS = (
     Job("payments.hear", _hear, _soon),
     Job("payments.recover", _recover, _often),
     Job("payments.expire", _expire_payments, _often),
+    Job("payments.reversals", _return, _often),
+    Job("schedules.run", _run_schedules, _often),
+    Job("desk.expire", _expire_requests, lambda settings: 10 * settings.worker_interval_ms),
     Job("payments.statements", _read_statements, lambda settings: 10 * settings.worker_interval_ms),
     Job("connections.watch", _watch, lambda settings: 2 * settings.worker_interval_ms),
     Job("webhooks.feed", _feed_webhooks, _often),

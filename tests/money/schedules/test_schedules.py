@@ -335,7 +335,9 @@ async def test_own_days_and_cut_offs_move_dates(house: House) -> None:
     rule = Recurrence(Frequency.WEEKLY, date(2026, 3, 4), time(12, 0))
     schedule = await active(house, terms(rule, connection="toy"))
     async with house.db.tx(house.tenant_id) as tx:
-        await schedules.set_day(tx, OwnDay(date(2026, 3, 4), "Stocktaking", False), now=house.clock.now())
+        closed = [OwnDay(date(2026, 3, 4), "Stocktaking", False)]
+        await schedules.replace_calendar(tx, closed, [], now=house.clock.now())
+        assert await schedules.list_days(tx) == closed
         shown = await schedules.next_dates(tx, schedule.schedule_id, limit=2)
         assert [one.due_on.day for one in shown] == [5, 11]
     await at(house, 4)
@@ -344,13 +346,13 @@ async def test_own_days_and_cut_offs_move_dates(house: House) -> None:
     await at(house, 5)
     assert await paid(house) == ["RENT:20260304"]
     async with house.db.tx(house.tenant_id) as tx:
-        await schedules.set_cut_off(tx, CutOff("toy", time(11, 0)), now=house.clock.now())
+        await schedules.replace_calendar(tx, [], [CutOff("toy", time(11, 0))], now=house.clock.now())
         assert [one.at for one in await schedules.list_cut_offs(tx)] == [time(11, 0)]
         shown = await schedules.next_dates(tx, schedule.schedule_id, limit=1)
         assert [one.due_on.day for one in shown] == [12]
-        await schedules.remove_cut_off(tx, "toy", now=house.clock.now())
-        await schedules.remove_day(tx, date(2026, 3, 4), now=house.clock.now())
         assert await schedules.list_days(tx) == []
+        with pytest.raises(MalformedSchedule):
+            await schedules.replace_calendar(tx, [*closed, *closed], [], now=house.clock.now())
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from omniroute.money.desk.model import (
 from omniroute.money.desk.requests import (
     approve,
     ask,
+    check_belongs,
     expire,
     find_decisions,
     find_request,
@@ -61,6 +62,7 @@ __all__ = [
     "SettleReversal",
     "approve",
     "ask",
+    "check_belongs",
     "expire",
     "find_decisions",
     "find_request",

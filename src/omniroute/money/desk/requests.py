@@ -47,6 +47,7 @@ from omniroute.money.desk.model import (
 )
 from omniroute.money.desk.store import REQUESTS, SQL, decision_of, jsonb, request_of
 from omniroute.money.payments import Sanction
+from omniroute.money.payments.errors import PaymentNotFound
 from omniroute.ports.rails import Connector
 
 EXPIRE_AT_ONCE_MAX = 200
@@ -79,6 +80,8 @@ async def ask(
     payment_id = await acts.payment_of(tx, act)
     request_id = uuid7()
     branch = await tx.one_or_none(SQL.branch_of_payment, tenant=tx.tenant, payment=payment_id)
+    if branch is None:
+        raise PaymentNotFound()
     try:
         async with tx.savepoint():
             row = await tx.one(
@@ -87,8 +90,8 @@ async def ask(
                 request=request_id,
                 kind=act.kind.value,
                 subject=act.subject_id,
-                payment=payment_id if branch is not None else None,
-                branch=None if branch is None else branch.branch_id,
+                payment=payment_id,
+                branch=branch.branch_id,
                 payload=jsonb(act),
                 evidence=jsonb(proof),
                 requested_by=actor,
@@ -102,6 +105,12 @@ async def ask(
     await _rehearse(tx, request, Doing(request_id, _sanction(request, ()), rails, now, today, meta))
     await events.append(tx, _told(ApprovalRequested, request), meta)
     return request
+
+
+async def check_belongs(tx: Tx, act: Act, payment_id: UUID) -> None:
+    """That an act is about this payment. Raises: PaymentNotFound, and what `payment_of` raises."""
+    if await acts.payment_of(tx, act) != payment_id:
+        raise PaymentNotFound()
 
 
 async def _rehearse(tx: Tx, request: ApprovalRequest, doing: Doing) -> None:

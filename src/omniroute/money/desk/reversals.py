@@ -147,7 +147,8 @@ async def find_reversal(tx: Tx, reversal_id: UUID) -> Reversal:
 
 
 async def find_reversals(tx: Tx, payment_id: UUID) -> list[Reversal]:
-    """Every reversal of a payment, the first first."""
+    """Every reversal of a payment, the first first. Raises: PaymentNotFound."""
+    await payments.find_payment(tx, payment_id)
     rows = await tx.all(SQL.reversals_of_payment, tenant=tx.tenant, payment=payment_id)
     return [reversal_of(row) for row in rows]
 

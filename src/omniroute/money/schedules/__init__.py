@@ -11,10 +11,7 @@ from omniroute.money.schedules.days import (
     OwnDay,
     list_cut_offs,
     list_days,
-    remove_cut_off,
-    remove_day,
-    set_cut_off,
-    set_day,
+    replace_calendar,
 )
 from omniroute.money.schedules.model import (
     Missed,
@@ -73,9 +70,6 @@ __all__ = [
     "preview",
     "preview_dates",
     "reject_schedule",
-    "remove_cut_off",
-    "remove_day",
+    "replace_calendar",
     "resume_schedule",
-    "set_cut_off",
-    "set_day",
 ]

@@ -1,5 +1,6 @@
 """Days an organisation keeps otherwise than its country, and times after which a rail's day is over."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
@@ -8,6 +9,7 @@ from omniroute.money.schedules.errors import MalformedSchedule
 from omniroute.money.schedules.store import SQL
 
 NAME_MAX = 100
+RAIL_MAX = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,39 +29,36 @@ class CutOff:
     at: time
 
 
-async def set_day(tx: Tx, day: OwnDay, *, now: datetime) -> None:
-    """Keep a day otherwise; schedules work out their next dates anew. Raises: MalformedSchedule."""
-    if not 1 <= len(day.name) <= NAME_MAX:
+async def replace_calendar(tx: Tx, days: Sequence[OwnDay], cut_offs: Sequence[CutOff], *, now: datetime) -> None:
+    """Set every own day and cut-off; schedules work out their next dates anew. Raises: MalformedSchedule."""
+    if len({one.day for one in days}) != len(days) or len({one.rail for one in cut_offs}) != len(cut_offs):
+        raise MalformedSchedule("days, cut_offs: each day and each rail once", field="days")
+    if any(not 1 <= len(one.name) <= NAME_MAX for one in days):
         raise MalformedSchedule(f"name: 1 to {NAME_MAX} characters", field="name")
-    await tx.execute(SQL.set_day, tenant=tx.tenant, day=day.day, name=day.name, is_open=day.is_open)
+    if any(not 1 <= len(one.rail) <= RAIL_MAX or one.at.tzinfo is not None for one in cut_offs):
+        raise MalformedSchedule("at: a local time of a rail, without an offset", field="at")
+    await tx.execute(SQL.forget_days, tenant=tx.tenant)
+    await tx.execute(SQL.forget_cut_offs, tenant=tx.tenant)
+    await tx.execute(
+        SQL.insert_days,
+        tenant=tx.tenant,
+        days=[one.day for one in days],
+        names=[one.name for one in days],
+        opened=[one.is_open for one in days],
+    )
+    await tx.execute(
+        SQL.insert_cut_offs,
+        tenant=tx.tenant,
+        rails=[one.rail for one in cut_offs],
+        times=[one.at for one in cut_offs],
+    )
     await tx.execute(SQL.look_again, tenant=tx.tenant, now=now)
 
 
-async def remove_day(tx: Tx, day: date, *, now: datetime) -> None:
-    """Keep a day as the country does."""
-    await tx.execute(SQL.remove_day, tenant=tx.tenant, day=day)
-    await tx.execute(SQL.look_again, tenant=tx.tenant, now=now)
-
-
-async def list_days(tx: Tx, *, first: date | None = None) -> list[OwnDay]:
-    """Every such day from `first` on."""
-    return [
-        OwnDay(row.day, row.name, row.is_open) for row in await tx.all(SQL.calendar_days, tenant=tx.tenant, first=first)
-    ]
-
-
-async def set_cut_off(tx: Tx, cut_off: CutOff, *, now: datetime) -> None:
-    """Set the cut-off of a rail, for schedules that name a connection of it. Raises: MalformedSchedule."""
-    if not 1 <= len(cut_off.rail) <= 40 or cut_off.at.tzinfo is not None:
-        raise MalformedSchedule("at: a local time, without an offset", field="at")
-    await tx.execute(SQL.set_cut_off, tenant=tx.tenant, rail=cut_off.rail, at=cut_off.at)
-    await tx.execute(SQL.look_again, tenant=tx.tenant, now=now)
-
-
-async def remove_cut_off(tx: Tx, rail: str, *, now: datetime) -> None:
-    """The rail has no cut-off any more."""
-    await tx.execute(SQL.remove_cut_off, tenant=tx.tenant, rail=rail)
-    await tx.execute(SQL.look_again, tenant=tx.tenant, now=now)
+async def list_days(tx: Tx) -> list[OwnDay]:
+    """Every own day, in order."""
+    rows = await tx.all(SQL.calendar_days, tenant=tx.tenant)
+    return [OwnDay(row.day, row.name, row.is_open) for row in rows]
 
 
 async def list_cut_offs(tx: Tx) -> list[CutOff]:

@@ -100,7 +100,7 @@ SELECT o.* FROM payment_occurrence o
 -- name: calendar_days
 -- What the organisation knows better than the calendar of its country.
 SELECT day, name, is_open FROM payment_calendar_day
- WHERE tenant_id = %(tenant)s AND (%(first)s::date IS NULL OR day >= %(first)s)
+ WHERE tenant_id = %(tenant)s
  ORDER BY day
 
 -- name: cut_off
@@ -111,23 +111,24 @@ SELECT at FROM payment_cut_off WHERE tenant_id = %(tenant)s AND rail = %(rail)s
 -- Every cut-off.
 SELECT rail, at FROM payment_cut_off WHERE tenant_id = %(tenant)s ORDER BY rail
 
--- name: set_day
--- A day the organisation keeps otherwise.
-INSERT INTO payment_calendar_day (tenant_id, day, name, is_open) VALUES (%(tenant)s, %(day)s, %(name)s, %(is_open)s)
-ON CONFLICT (tenant_id, day) DO UPDATE SET name = excluded.name, is_open = excluded.is_open
+-- name: forget_days
+-- Every day is kept as the country does.
+DELETE FROM payment_calendar_day WHERE tenant_id = %(tenant)s
 
--- name: remove_day
--- The day is kept as the country does again.
-DELETE FROM payment_calendar_day WHERE tenant_id = %(tenant)s AND day = %(day)s
+-- name: insert_days
+-- Days the organisation keeps otherwise.
+INSERT INTO payment_calendar_day (tenant_id, day, name, is_open)
+SELECT %(tenant)s, n.day, n.name, n.is_open
+  FROM unnest(%(days)s::date[], %(names)s::text[], %(opened)s::boolean[]) AS n (day, name, is_open)
 
--- name: set_cut_off
--- A cut-off of a rail.
-INSERT INTO payment_cut_off (tenant_id, rail, at) VALUES (%(tenant)s, %(rail)s, %(at)s)
-ON CONFLICT (tenant_id, rail) DO UPDATE SET at = excluded.at
+-- name: forget_cut_offs
+-- No rail has a cut-off.
+DELETE FROM payment_cut_off WHERE tenant_id = %(tenant)s
 
--- name: remove_cut_off
--- The rail has no cut-off any more.
-DELETE FROM payment_cut_off WHERE tenant_id = %(tenant)s AND rail = %(rail)s
+-- name: insert_cut_offs
+-- Cut-offs of rails.
+INSERT INTO payment_cut_off (tenant_id, rail, at)
+SELECT %(tenant)s, n.rail, n.at FROM unnest(%(rails)s::text[], %(times)s::time[]) AS n (rail, at)
 
 -- name: look_again
 -- The calendar has changed: every schedule works out its next date anew.

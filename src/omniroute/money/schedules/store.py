@@ -84,7 +84,7 @@ async def write(tx: Tx, schedule: Schedule, now: datetime) -> Schedule:
 
 async def find_calendar(tx: Tx, *, country: str, time_zone: str, rail: str | None) -> Calendar:
     """The calendar of the organisation, with the cut-off of this rail."""
-    days = await tx.all(SQL.calendar_days, tenant=tx.tenant, first=None)
+    days = await tx.all(SQL.calendar_days, tenant=tx.tenant)
     cut_off = None
     if rail is not None:
         cut_off = await tx.one_or_none(SQL.cut_off, tenant=tx.tenant, rail=rail)
