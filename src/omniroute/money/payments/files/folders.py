@@ -36,19 +36,19 @@ class Folders:
 
     def place(self, tenant_id: UUID, connection_id: UUID, name: str) -> Path:
         """One folder of a connection; made when it is not there."""
-        folder = self._root / tenant_id.hex / connection_id.hex / name
+        folder = self._root.joinpath(tenant_id.hex, connection_id.hex, name)
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         return folder
 
     def put(self, tenant_id: UUID, connection_id: UUID, name: str, content: bytes) -> None:
         """Hand over a whole file, or none: after an OSError nothing is there under its name."""
         outbox = self.place(tenant_id, connection_id, "outbox")
-        part = outbox / f".{name}.part"
+        part = outbox.joinpath(f".{name}.part")
         with part.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(outbox / name)
+        part.replace(outbox.joinpath(name))
 
     def arrived(self, tenant_id: UUID, connection_id: UUID) -> list[Arrived]:
         """What came in and has not changed since the last look, in the order of its names."""
@@ -73,11 +73,11 @@ class Folders:
 
     def _move(self, path: Path, folder: Path) -> None:
         self._seen.pop(path, None)
-        target = folder / path.name
+        target = folder.joinpath(path.name)
         number = 1
         while target.exists():  # A bank may use a name twice; both are kept.
             number += 1
-            target = folder / f"{path.stem}.{number}{path.suffix}"
+            target = folder.joinpath(f"{path.stem}.{number}{path.suffix}")
         try:
             path.replace(target)
         except FileNotFoundError:
