@@ -15,7 +15,9 @@ from omniroute.money.institutions import directory, is_nuban, normalise_number, 
 from omniroute.money.institutions.numbers import COUNTRIES
 
 FOLDER = Path(__file__).resolve().parents[4] / "shared" / "specs" / "reference"
-_WORDS = re.compile(r"\b(bank|limited|plc|microfinance|mfb|mfbank|nigeria|kenya|ltd|of|company|the|finance|mortgage|payment|service|psb)\b")
+_WORDS = re.compile(
+    r"\b(bank|limited|plc|microfinance|mfb|mfbank|nigeria|kenya|ltd|of|company|the|finance|mortgage|payment|service|psb)\b"
+)
 
 
 @pytest.fixture
