@@ -100,21 +100,19 @@ async def check_lines(
 async def _check(
     tx: Tx, batch: Batch, rows: Sequence[Any], *, rules: Rulebook, now: datetime, today: date
 ) -> list[_Found]:
-    numbers = [row.line_number for row in rows]
-    repeated = {
-        row.line_number: row.first
-        for row in await tx.all(store.SQL.repeated_lines, tenant=tx.tenant, batch=batch.batch_id, lines=numbers)
-    }
     references = [row.reference for row in rows]
+    given: dict[str, object] = {"batch": batch.batch_id, "references": references}
+    repeats = await tx.all(store.SQL.repeated_references, tenant=tx.tenant, **given)
+    first = {row.reference: row.first for row in repeats}
     taken = {row.reference for row in await tx.all(store.SQL.taken_references, tenant=tx.tenant, references=references)}
     codes = {row.source_code for row in rows if row.source_code is not None}
     accounts = await ledger.find_accounts(tx, [ledger.account_id(tx.tenant, code) for code in codes])
     found: list[_Found] = []
     for row in rows:
         try:
-            if row.line_number in repeated:
+            if first.get(row.reference, row.line_number) < row.line_number:
                 raise DuplicateReference(
-                    f"line {repeated[row.line_number]} has the reference {row.reference}, too", field="reference"
+                    f"line {first[row.reference]} has the reference {row.reference}, too", field="reference"
                 )
             if row.reference in taken:
                 raise PaymentExists(f"there is a payment {row.reference} already", field="reference")

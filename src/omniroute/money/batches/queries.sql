@@ -78,15 +78,12 @@ SELECT * FROM payment_batch_line
  ORDER BY line_number
  LIMIT %(limit)s
 
--- name: repeated_lines
--- Those of the given lines whose reference stands in an earlier line, too.
-SELECT l.line_number, (SELECT min(e.line_number) FROM payment_batch_line e
-                        WHERE e.tenant_id = l.tenant_id AND e.batch_id = l.batch_id AND e.reference = l.reference) AS first
-  FROM payment_batch_line l
- WHERE l.tenant_id = %(tenant)s AND l.batch_id = %(batch)s AND l.line_number = ANY (%(lines)s)
-   AND EXISTS (SELECT FROM payment_batch_line e
-                WHERE e.tenant_id = l.tenant_id AND e.batch_id = l.batch_id AND e.reference = l.reference
-                  AND e.line_number < l.line_number)
+-- name: repeated_references
+-- Those of the references that stand in several lines of a batch, with the first of them.
+SELECT reference, min(line_number) AS first FROM payment_batch_line
+ WHERE tenant_id = %(tenant)s AND batch_id = %(batch)s AND reference = ANY (%(references)s)
+ GROUP BY reference
+HAVING count(*) > 1
 
 -- name: taken_references
 -- Those of the references that payments already have.
