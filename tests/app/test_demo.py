@@ -12,7 +12,9 @@ import pytest
 
 from omniroute.app.demo_client import Reply, Unexpected
 from omniroute.app.demo_network import OVERSPENT_MINOR, Transfer, read_transfers, write_transfers
+from omniroute.app.demo_payouts import write_payouts
 from omniroute.app.demo_run import LOOKED_BACK, Sheet
+from omniroute.sandbox.faults import MAGIC
 from tests.app.commands import OMNIROUTE, PATIENCE_S, environment, omniroute
 
 BOOKED = Reply(201, b'{"id":"txn_1"}', False, 1)
@@ -42,7 +44,7 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def test_every_transfer_is_booked_once_although_the_database_is_killed(folder: Path) -> None:
-    done = omniroute("demo", "--transfers", "2000", "--kills", "1", "--json")
+    done = omniroute("demo", "--transfers", "2000", "--kills", "1", "--payouts", "0", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout)
     assert figures["wrong"] == []
@@ -57,9 +59,38 @@ def test_every_transfer_is_booked_once_although_the_database_is_killed(folder: P
     assert processes_of(folder) == []
 
 
+def test_every_payout_is_paid_once_or_says_why_not_although_the_worker_is_killed(folder: Path) -> None:
+    done = omniroute("demo", "--transfers", "100", "--kills", "0", "--payouts", "120", "--patience", "20", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    paid = json.loads(done.stdout)["payouts"]
+    assert (paid["payments"], paid["wrong"], paid["debits_most"]) == (120, [], 1)
+    assert paid["worker_killed_at"] >= 36
+    assert paid["confirmed"] >= 36
+    assert sum(group["payments"] for group in paid["groups"]) == 120
+    for group in paid["groups"]:
+        assert group["status"] == "confirmed" or group["reason"]
+        assert group["next_step"] or group["status"] != "waiting"
+    for one in paid["floats"]:
+        assert one["books_minor"] == one["rail_minor"] - one["waiting_minor"]
+    assert {one["connection"] for one in paid["floats"]} == {"nip", "mpesa", "mtn-momo", "airtel"}
+    assert list(folder.iterdir()) == []
+    assert processes_of(folder) == []
+
+
+def test_a_file_of_payouts_is_the_same_at_each_run(folder: Path) -> None:
+    first, second = folder / "first.csv", folder / "second.csv"
+    write_payouts(first, 2_000)
+    write_payouts(second, 2_000)
+    assert first.read_bytes() == second.read_bytes()
+    rows = [line.split(",") for line in first.read_text().splitlines()[1:]]
+    assert len({row[5] for row in rows}) == 2_000
+    unlucky = sum((row[5][-4:-1] if row[4] == "bank_account" else row[5][-3:]) in MAGIC for row in rows)
+    assert 360 <= unlucky <= 440
+
+
 def test_people_see_the_figures_and_that_the_books_balance(folder: Path) -> None:
     kept = folder / "kept"
-    done = omniroute("demo", "--transfers", "100", "--kills", "0", "--data-dir", str(kept))
+    done = omniroute("demo", "--transfers", "100", "--kills", "0", "--payouts", "0", "--data-dir", str(kept))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "books balance: ok"
     assert (kept / "transfers.csv").exists()

@@ -1,17 +1,14 @@
-"""`omniroute demo`: a network posts a file over HTTP while its database is killed, and the books balance."""
+"""`omniroute demo`: a network posts a file while its database is killed, and pays another one over four rails that fail
+while its worker is killed; and the books balance."""
 
 import asyncio
-import os
 import secrets
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -25,30 +22,32 @@ from omniroute.app import console
 from omniroute.app.console import JsonOption
 from omniroute.app.demo_client import Connection
 from omniroute.app.demo_network import BRANCHES, CURRENCY, chart, opening, read_transfers, wallets, write_transfers
+from omniroute.app.demo_payments import Desk, Payouts, pay
+from omniroute.app.demo_programs import HOST, Programs, free_port, programs
 from omniroute.app.demo_run import CLIENTS, Sheet, crash, post_all
 from omniroute.app.places import postgres_folder, with_server
-from omniroute.app.settings import PREFIX, Settings
-from omniroute.app.wiring import app_database, worker_database
+from omniroute.app.settings import Settings
+from omniroute.app.wiring import app_database, open_vault, worker_database
 from omniroute.infra import postgres
 from omniroute.infra.postgres import EmbeddedPostgres, load
 from omniroute.kit import ids
 from omniroute.kit.clock import SystemClock
 from omniroute.kit.currency import exponent
 from omniroute.kit.money import decimal_text
-from omniroute.kit.refusal import Fault, Kind, Refusal
+from omniroute.kit.refusal import Kind, Refusal
 from omniroute.ledger import checking, reads
 from omniroute.parties import tenants
 
 SQL = load("omniroute.app")
 SLUG = "kano-foods"
 EMAIL = "owner@kano-foods.example"
+EXCHANGES_MAX = 40
+"""With rails, that the worker has under way at once; so many its end can interrupt."""
+PERMISSIONS = ["ledger.read", "ledger.post", "ledger.accounts.write", "payments.read", "batches.write"]
 ORGANISATION = {
     "slug": SLUG, "name": "Kano Foods", "country": "NG", "currency": CURRENCY, "time_zone": "Africa/Lagos",
     "owner_email": EMAIL,
 }  # fmt: skip
-HOST = "127.0.0.1"
-START_S = 60
-STOP_S = 20
 
 
 class FolderNotEmpty(Refusal):
@@ -56,10 +55,6 @@ class FolderNotEmpty(Refusal):
 
     code = "app.demo_folder_not_empty"
     kind = Kind.CONFLICT
-
-
-class ServeFailed(Fault):
-    """The HTTP server did not start, or ended before it was told to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +73,7 @@ class Figures:
     transactions: int
     debits_minor: int
     credits_minor: int
+    payouts: Payouts | None
     wrong: tuple[str, ...]
 
 
@@ -87,6 +83,7 @@ class Enrolled:
 
     organisation: str
     secret: str
+    owner: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +93,26 @@ class Screen:
     say: Callable[[str], None]
     bar: Callable[[str, int], None]
     advanced: Callable[[int], None]
+    show: Callable[[str, int], None]
 
 
 def demo(
     transfers: Annotated[int, typer.Option(min=100, help="Transfers in the file.")] = 100_000,
     kills: Annotated[int, typer.Option(min=0, max=20, help="How often the database is killed with -9.")] = 2,
+    payouts: Annotated[int, typer.Option(min=0, help="Payouts in the second file; 0 leaves it out.")] = 2_000,
+    patience: Annotated[int, typer.Option(min=1, help="Seconds to wait for what can be known of the payouts.")] = 75,
     data_dir: Annotated[
         Path | None, typer.Option(help="An empty folder, kept afterwards; else a temporary one.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Post a file of transfers over HTTP while the database is killed, then check the books.
+    """Post a file of transfers while the database is killed, pay a file of payouts over rails that fail while the
+    worker is killed, then check the books.
 
     Exit code 1 says that they are wrong.
     """
     with console.reporting(), _folder(data_dir) as folder, _screen(quiet=as_json) as screen:
-        figures = _run(_demo(folder, transfers, kills, screen))
+        figures = _run(_demo(folder, transfers, kills, payouts, patience, screen))
     if as_json:
         console.show_json(asdict(figures))
     else:
@@ -119,37 +120,94 @@ def demo(
     raise typer.Exit(console.PROBLEMS if figures.wrong else console.OK)
 
 
-async def _demo(folder: Path, count: int, kills: int, screen: Screen) -> Figures:
+async def _demo(folder: Path, count: int, kills: int, payouts: int, patience_s: int, screen: Screen) -> Figures:
     started = time.monotonic()
-    settings = Settings(data_dir=str(folder), http_host=HOST, http_port=_free_port())
+    settings = Settings(
+        data_dir=str(folder), http_host=HOST, http_port=free_port(), payment_exchanges_max=EXCHANGES_MAX
+    )
     file = folder / "transfers.csv"
     write_transfers(file, count)
     sheet = Sheet(read_transfers(file))
     screen.say(f"{count:,} transfers between {len(wallets())} wallets written to {file}")
+    await open_vault(settings, create=True).aclose()  # The master key under which credentials of rails are sealed.
     async with EmbeddedPostgres(postgres_folder(settings)) as server:
         settings = with_server(settings, server)
         await postgres.migrate(settings.database_owner_url)
         screen.say("PostgreSQL runs, durable, and is migrated")
-        async with _serving(settings, folder / "serve.log"):
-            url = f"http://{HOST}:{settings.http_port}"
-            screen.say(f"the HTTP server listens on {url}")
+        async with programs(settings, folder) as running:
+            if payouts:
+                running.start_sandbox()
+            serving = await running.serve()
+            screen.say(f"the HTTP server listens on http://{HOST}:{settings.http_port}")
             enrolled = await _enrol(settings, screen)
             ready = time.monotonic()
-            screen.bar(f"posting, {CLIENTS} clients", count)
-            async with asyncio.TaskGroup() as group:
-                crashing = group.create_task(crash(sheet, server, kills, said=screen.say))
-                await post_all(
-                    sheet,
-                    host=HOST,
-                    port=settings.http_port,
-                    secret=enrolled.secret,
-                    path=f"/v1/{SLUG}/ledger/transactions",
-                    advanced=lambda sheet: screen.advanced(sheet.done),
-                )
-                await crashing
+            await _post(settings, enrolled, sheet, server, kills, screen)
             posted = time.monotonic()
-        screen.say("checking the books")
-        return await _figures(settings, enrolled, sheet, set_up_s=ready - started, posting_s=posted - ready)
+            transactions = await _transactions(settings, enrolled)
+            paid = await _pay(settings, enrolled, running, folder, payouts, patience_s, screen) if payouts else None
+            screen.say("checking the books")
+            figures = await _figures(
+                settings,
+                enrolled,
+                sheet,
+                paid,
+                transactions=transactions,
+                set_up_s=ready - started,
+                posting_s=posted - ready,
+            )
+            await running.stop(serving)
+    return figures
+
+
+async def _post(
+    settings: Settings, enrolled: Enrolled, sheet: Sheet, server: EmbeddedPostgres, kills: int, screen: Screen
+) -> None:
+    screen.bar(f"posting, {CLIENTS} clients", len(sheet.transfers))
+    async with asyncio.TaskGroup() as group:
+        crashing = group.create_task(crash(sheet, server, kills, said=screen.say))
+        await post_all(
+            sheet,
+            host=HOST,
+            port=settings.http_port,
+            secret=enrolled.secret,
+            path=f"/v1/{SLUG}/ledger/transactions",
+            advanced=lambda sheet: screen.advanced(sheet.done),
+        )
+        await crashing
+
+
+async def _pay(
+    settings: Settings,
+    enrolled: Enrolled,
+    running: Programs,
+    folder: Path,
+    count: int,
+    patience_s: int,
+    screen: Screen,
+) -> Payouts:
+    screen.bar("paying", count)
+    tenant_id = ids.parse("org", enrolled.organisation)
+    desk = Desk(HOST, settings.http_port, SLUG, tenant_id, enrolled.secret, enrolled.owner)
+    async with worker_database(settings) as db:
+        return await pay(
+            desk,
+            db,
+            running,
+            folder,
+            count,
+            patience_s=patience_s,
+            clock=SystemClock(),
+            say=screen.say,
+            show=screen.show,
+        )
+
+
+async def _transactions(settings: Settings, enrolled: Enrolled) -> int:
+    """How many transfers the ledger has."""
+    tenant_id = ids.parse("org", enrolled.organisation)
+    async with worker_database(settings) as db, db.tx(tenant_id, readonly=True) as tx:
+        books = await tx.one(SQL.turnover_of_organisation, tenant=tenant_id)
+    return int(books.transactions) - len(wallets())
 
 
 async def _enrol(settings: Settings, screen: Screen) -> Enrolled:
@@ -173,10 +231,10 @@ async def _enrol(settings: Settings, screen: Screen) -> Enrolled:
             branch_ids[code] = (await owner.create(f"{base}/branches", body, key=f"branch-{code}"))["id"]
         issued = await owner.create(
             f"{base}/keys",
-            {"name": "demo", "permissions": ["ledger.read", "ledger.post", "ledger.accounts.write"]},
+            {"name": "demo", "permissions": PERMISSIONS},
             key="key",
         )
-    enrolled = Enrolled(opened["organisation"]["id"], issued["secret"])
+    enrolled = Enrolled(opened["organisation"]["id"], issued["secret"], session["token"])
     accounts = chart(branch_ids)
     async with Connection(HOST, settings.http_port, enrolled.secret) as till:
         for account in accounts:
@@ -187,23 +245,32 @@ async def _enrol(settings: Settings, screen: Screen) -> Enrolled:
 
 
 async def _figures(
-    settings: Settings, enrolled: Enrolled, sheet: Sheet, *, set_up_s: float, posting_s: float
+    settings: Settings,
+    enrolled: Enrolled,
+    sheet: Sheet,
+    paid: Payouts | None,
+    *,
+    transactions: int,
+    set_up_s: float,
+    posting_s: float,
 ) -> Figures:
     tenant_id = ids.parse("org", enrolled.organisation)
-    wrong = list(sheet.wrong)
+    wrong = [*sheet.wrong, *(paid.wrong if paid else ())]
     async with worker_database(settings) as db:
         async with db.tx(tenant_id, readonly=True) as tx:
             books = await tx.one(SQL.turnover_of_organisation, tenant=tenant_id)
             # The organisation's business day may be ahead of ours.
             tomorrow = SystemClock().now().date() + timedelta(days=1)
-            totals = (await reads.trial_balance(tx, to_on=tomorrow)).totals[CURRENCY]
+            totals = (await reads.trial_balance(tx, to_on=tomorrow)).totals
         wrong += [f"{one.what}: {one.where}: {one.detail}" async for one in checking.check(db, tenant_id)]
-    transactions = books.transactions - len(wallets())
     if transactions != sheet.accepted:
         wrong.append(f"{sheet.accepted:,} transfers were accepted, but the ledger has {transactions:,}")
-    if totals.debit_minor != totals.credit_minor:
-        wrong.append(f"the trial balance has debits of {totals.debit_minor:,} and credits of {totals.credit_minor:,}")
-    if not books.debits == books.credits == totals.debit_minor:
+    for currency, total in totals.items():
+        if total.debit_minor != total.credit_minor:
+            debit, credit = total.debit_minor, total.credit_minor
+            wrong.append(f"the trial balance in {currency} has debits of {debit:,} and credits of {credit:,}")
+    everything = sum(total.debit_minor for total in totals.values())
+    if not books.debits == books.credits == everything:
         wrong.append(f"the entries add up to debits of {books.debits:,} and credits of {books.credits:,}")
     meant = sum(transfer.is_overspent for transfer in sheet.transfers)
     if sheet.refused != meant:
@@ -219,17 +286,19 @@ async def _figures(
         posting_s=round(posting_s),
         rate_per_s=round(len(sheet.transfers) / posting_s),
         transactions=transactions,
-        debits_minor=totals.debit_minor,
-        credits_minor=totals.credit_minor,
+        debits_minor=totals[CURRENCY].debit_minor,
+        credits_minor=totals[CURRENCY].credit_minor,
+        payouts=paid,
         wrong=tuple(wrong),
     )
 
 
-def _show(figures: Figures) -> None:
-    def money(amount_minor: int) -> str:
-        whole, point, rest = decimal_text(amount_minor, exponent(CURRENCY)).partition(".")
-        return f"{CURRENCY} {int(whole):,}{point}{rest}"
+def _money(amount_minor: int, currency: str = CURRENCY) -> str:
+    whole, point, rest = decimal_text(abs(amount_minor), exponent(currency)).partition(".")
+    return f"{'-' if amount_minor < 0 else ''}{currency} {int(whole):,}{point}{rest}"
 
+
+def _show(figures: Figures) -> None:
     lines: list[tuple[str, object]] = [
         ("transfers in the file", figures.transfers),
         ("accepted", figures.accepted),
@@ -240,13 +309,35 @@ def _show(figures: Figures) -> None:
         ("set-up", f"{figures.set_up_s} s"),
         ("posting, with recovery", f"{figures.posting_s} s, {figures.rate_per_s:,} transfers a second"),
         ("transfers in the ledger", figures.transactions),
-        ("trial balance, debits", money(figures.debits_minor)),
-        ("trial balance, credits", money(figures.credits_minor)),
+        ("trial balance, debits", _money(figures.debits_minor)),
+        ("trial balance, credits", _money(figures.credits_minor)),
     ]
     console.show_table([{"figure": name, "value": _number(value)} for name, value in lines])
+    if figures.payouts is not None:
+        _show_payouts(figures.payouts)
     for one in figures.wrong[:20]:
         console.say(f"wrong: {one}")
     console.say("books balance: " + ("ok" if not figures.wrong else f"NO, {len(figures.wrong)} things are wrong"))
+
+
+def _show_payouts(paid: Payouts) -> None:
+    rows = [
+        {"payouts": one.payments, "status": one.status, "why": one.reason, "next step": one.next_step}
+        for one in paid.groups
+    ]
+    console.show_table(rows, title=f"{paid.payments:,} payouts in {paid.paying_s} s")
+    floats = [
+        {
+            "float": one.connection,
+            "books": _money(one.books_minor, one.currency),
+            "rail": _money(one.rail_minor, one.currency),
+            "of which waiting": _money(one.waiting_minor, one.currency),
+            "agree": "yes" if one.agrees else "NO",
+        }
+        for one in paid.floats
+    ]
+    console.show_table(floats)
+    console.say(f"debits at the rails for one payout: {paid.debits_most} at most")
 
 
 def _number(value: object) -> str:
@@ -296,61 +387,12 @@ def _screen(*, quiet: bool) -> Iterator[Screen]:
         tasks: list[TaskID] = []
 
         def advanced(done: int) -> None:
-            if done % 50 == 0 or done == progress.tasks[0].total:
-                progress.update(tasks[0], completed=done)
+            if done % 50 == 0 or done == progress.tasks[-1].total:
+                progress.update(tasks[-1], completed=done)
 
         yield Screen(
             say=lambda text: None if quiet else progress.console.print(text, highlight=False),
             bar=lambda text, total: tasks.append(progress.add_task(text, total=total)),
             advanced=advanced,
+            show=lambda text, done: progress.update(tasks[-1], description=text, completed=done),
         )
-
-
-@asynccontextmanager
-async def _serving(settings: Settings, said: Path) -> AsyncIterator[None]:
-    """`omniroute serve` in a process of its own, for as long as this block.
-
-    Raises: ServeFailed.
-    """
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
-    for name in ("database_url", "database_owner_url", "database_worker_url", "data_dir", "http_host", "http_port"):
-        environment[PREFIX + name.upper()] = str(getattr(settings, name))
-    with said.open("wb") as log:
-        process = subprocess.Popen(  # noqa: ASYNC220 - our own program, no shell; starting it blocks for a moment
-            [sys.executable, "-m", "omniroute.app.cli", "serve"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # A Ctrl-C is for us; we stop the server in order.
-        )
-    try:
-        async with Connection(HOST, settings.http_port) as visitor:
-            for _ in range(START_S * 20):
-                ready = await visitor.is_ready()
-                if ready or process.poll() is not None:
-                    break
-                await asyncio.sleep(0.05)
-        if not ready:
-            raise ServeFailed(f"omniroute serve did not start:\n{_end_of(said)}")
-        yield
-        if process.poll() is not None:
-            raise ServeFailed(f"omniroute serve ended by itself:\n{_end_of(said)}")
-    finally:
-        process.terminate()
-        try:
-            await asyncio.to_thread(process.wait, STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _end_of(log: Path) -> str:
-    return log.read_text(errors="replace")[-2000:]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -79,12 +79,26 @@ class Connection:
         """
         return _accepted(await self.post(path, msgspec.json.encode(body), key=key), path).json()
 
-    async def post(self, path: str, body: bytes, *, key: str) -> Reply:
+    async def get(self, path: str) -> Any:
+        """What is there, as JSON.
+
+        Raises: NoAnswer, Unexpected.
+        """
+        return _accepted(await self._persist(f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode()), path).json()
+
+    async def upload(self, path: str, content: bytes, *, content_type: str, key: str) -> Any:
+        """Send a file that must be accepted; the answer as JSON.
+
+        Raises: NoAnswer, Unexpected.
+        """
+        return _accepted(await self.post(path, content, key=key, content_type=content_type), path).json()
+
+    async def post(self, path: str, body: bytes, *, key: str, content_type: str = "application/json") -> Reply:
         """Ask until answered, always with the same key, so that it is done once however often it is asked.
 
         Raises: NoAnswer.
         """
-        head = f"POST {path} HTTP/1.1\r\n{self._head}idempotency-key: {key}\r\ncontent-type: application/json\r\n"
+        head = f"POST {path} HTTP/1.1\r\n{self._head}idempotency-key: {key}\r\ncontent-type: {content_type}\r\n"
         return await self._persist(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
 
     async def _persist(self, request: bytes) -> Reply:
