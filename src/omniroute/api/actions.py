@@ -22,6 +22,7 @@ from omniroute.api.call import Call
 from omniroute.api.operations import Access, Raw, Reply, operation
 from omniroute.api.payments_enquiries import enquire
 from omniroute.api.payments_shapes import InitiateIn, PayeeIn, command_in, connection_id_in, request_in
+from omniroute.api.shapes import Out
 from omniroute.kit import ids
 from omniroute.kit.currency import exponent
 from omniroute.kit.money import MalformedAmount, decimal_text, parse_amount
@@ -326,12 +327,19 @@ async def _rail_statement(call: Call, asked: FetchInput, text: str) -> dict[str,
     }
 
 
+class ActionOut(Out):
+    """The members of the action's output; or, when it was refused, `message` and `extensions` with the `code`."""
+
+    message: str | None = None
+    extensions: dict[str, Any] | None = None
+
+
 _STATUSES = (400, 401, 403, 404, 409, 422, 429)
 
 
 @operation(
     "POST", "/actions/initiate-payment", tag="Actions", access=Access.OPEN, transaction=False, raw=True,
-    statuses=_STATUSES,
+    reply=ActionOut, statuses=_STATUSES,
 )  # fmt: skip
 async def action_initiate_payment(call: Call, raw: Raw) -> Reply:
     """Initiate a payment for a Hasura engine.
@@ -346,7 +354,7 @@ async def action_initiate_payment(call: Call, raw: Raw) -> Reply:
 
 @operation(
     "POST", "/actions/process-bulk-payment", tag="Actions", access=Access.OPEN, transaction=False, raw=True,
-    statuses=_STATUSES,
+    reply=ActionOut, statuses=_STATUSES,
 )  # fmt: skip
 async def action_process_bulk_payment(call: Call, raw: Raw) -> Reply:
     """Initiate many payments for a Hasura engine.
@@ -359,7 +367,7 @@ async def action_process_bulk_payment(call: Call, raw: Raw) -> Reply:
 
 @operation(
     "POST", "/actions/verify-account", tag="Actions", access=Access.OPEN, transaction=False, raw=True,
-    statuses=_STATUSES,
+    reply=ActionOut, statuses=_STATUSES,
 )  # fmt: skip
 async def action_verify_account(call: Call, raw: Raw) -> Reply:
     """Ask a rail whose an account is, for a Hasura engine.
@@ -372,7 +380,7 @@ async def action_verify_account(call: Call, raw: Raw) -> Reply:
 
 @operation(
     "POST", "/actions/fetch-statement", tag="Actions", access=Access.OPEN, transaction=False, raw=True,
-    statuses=_STATUSES,
+    reply=ActionOut, statuses=_STATUSES,
 )  # fmt: skip
 async def action_fetch_statement(call: Call, raw: Raw) -> Reply:
     """Fetch a statement for a Hasura engine.
