@@ -1,0 +1,136 @@
+"""Validates a document against a role's schema, and says what is wrong as Hasura does."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from graphql import (
+    ArgumentNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    InlineFragmentNode,
+    ListValueNode,
+    Node,
+    ObjectValueNode,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
+    ValueNode,
+    validate,
+)
+
+from omniroute.graphql.errors import RequestRefused
+from omniroute.graphql.schema import RoleSchema
+
+_MESSAGES = (
+    (re.compile(r"Cannot query field '(\w+)' on type '(\w+)'"), "field '{0}' not found in type: '{1}'"),
+    (re.compile(r"Field '(\w+)' is not defined by type '(\w+)'"), "field '{0}' not found in type: '{1}'"),
+    (
+        re.compile(r"Expected value of type '(\w+)!?' not to include unknown field '(\w+)'"),
+        "field '{1}' not found in type: '{0}'",
+    ),
+    (re.compile(r"Argument '\w+\.\w+\((\w+):\)' of type '[^']+' is required"), "missing required field '{0}'"),
+    (re.compile(r"Unknown argument '(\w+)' on field '\w+\.(\w+)'"), "'{1}' has no argument named '{0}'"),
+    (re.compile(r"Unknown fragment '(\w+)'"), 'reference to undefined fragment "{0}"'),
+    (re.compile(r"Variable '\$(\w+)' is not defined"), 'unbound variable "{0}"'),
+    (re.compile(r"Field '\w+' argument '(\w+)' of type '[^']+' is required"), "missing required field '{0}'"),
+    (re.compile(r"Field '[\w.]+\.(\w+)' of required type"), "missing required field '{0}'"),
+    (re.compile(r"Field '(\w+)' of type '[^']+' must have a selection"), "missing selection set for '{0}'"),
+)
+
+
+def choose_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    """The operation asked for.
+
+    Raises: RequestRefused.
+    """
+    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+    if name is None:
+        if len(operations) != 1:
+            raise RequestRefused(
+                "exactly one operation has to be present in the document when operationName is not specified"
+            )
+        return operations[0]
+    found = [one for one in operations if one.name and one.name.value == name]
+    if not found:
+        raise RequestRefused(f'no such operation found in the document: "{name}"')
+    return found[0]
+
+
+def check_document(schema: RoleSchema, document: DocumentNode, operation: OperationDefinitionNode) -> None:
+    """Refuse what the role's schema does not have.
+
+    Raises: RequestRefused.
+    """
+    if operation.operation is OperationType.MUTATION:
+        raise RequestRefused("no mutations exist")
+    if operation.operation is OperationType.SUBSCRIPTION:
+        raise RequestRefused("no subscriptions exist")
+    errors = validate(schema.schema, document, max_errors=1)
+    if errors:
+        raise said(errors[0], document, operation)
+
+
+def said(error: GraphQLError, document: DocumentNode, operation: OperationDefinitionNode) -> RequestRefused:
+    """An error of validation in Hasura's words. Names that only resemble the one asked for are not suggested."""
+    message = error.message.split(" Did you mean")[0]
+    for pattern, words in _MESSAGES:
+        found = pattern.search(message)
+        if found:
+            message = words.format(*found.groups())
+            break
+    fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
+    nodes = error.nodes or []
+    path = next((path for node in nodes for one, path in _walk(operation, fragments) if one is node), "$")
+    return RequestRefused(message, path=path)
+
+
+def _walk(
+    operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
+) -> Iterator[tuple[Node, str]]:
+    """Every node with its path, fragments seen where they are used first."""
+    yield from _selections(operation.selection_set, "$", fragments, set())
+
+
+def _selections(
+    one: SelectionSetNode, path: str, fragments: Mapping[str, FragmentDefinitionNode], seen: set[str]
+) -> Iterator[tuple[Node, str]]:
+    for item in one.selections:
+        match item:
+            case FieldNode():
+                here = f"{path}.selectionSet.{item.name.value}"
+                yield item, here
+                for argument in item.arguments or ():
+                    yield from _argument(argument, f"{here}.args.{argument.name.value}")
+                if item.selection_set:
+                    yield from _selections(item.selection_set, here, fragments, seen)
+            case InlineFragmentNode():
+                yield item, path
+                yield from _selections(item.selection_set, path, fragments, seen)
+            case FragmentSpreadNode():
+                yield item, path
+                yield item.name, path
+                name = item.name.value
+                if name in fragments and name not in seen:
+                    seen.add(name)
+                    yield from _selections(fragments[name].selection_set, path, fragments, seen)
+
+
+def _argument(node: ArgumentNode, path: str) -> Iterator[tuple[Node, str]]:
+    yield node, path
+    yield from _value(node.value, path)
+
+
+def _value(node: ValueNode, path: str) -> Iterator[tuple[Any, str]]:
+    yield node, path
+    match node:
+        case ListValueNode():
+            for place, item in enumerate(node.values):
+                yield from _value(item, f"{path}[{place}]")
+        case ObjectValueNode():
+            for field in node.fields:
+                yield field, f"{path}.{field.name.value}"
+                yield from _value(field.value, f"{path}.{field.name.value}")

@@ -1,0 +1,91 @@
+"""Bad input gets a clear error, cheaply, and never reaches the text of a statement."""
+
+import pytest
+
+from omniroute.graphql import Engine
+from tests.graphql.shop import PAYMENTS, Asker
+
+HOSTILE = ["'; DROP TABLE shop.payment; --", "$1", "%s %(x)s %", "\\'; SELECT 1", '"', "x' OR '1'='1", "{}", "🙂"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_sql_in_strings_is_only_text(ask: Asker, text: str) -> None:
+    document = "query ($t: String!) { payments(where: {narration: {_eq: $t}}) { id } }"
+    assert await ask(document, t=text) == {"payments": []}
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    assert await ask(f'{{ payments(where: {{narration: {{_in: ["{quoted}"]}}}}) {{ id }} }}') == {"payments": []}
+    assert len((await ask("{ payments { id } }"))["payments"]) == len(PAYMENTS)
+
+
+def test_no_variable_changes_the_text_of_a_statement(engine: Engine) -> None:
+    document = "query ($w: payments_bool_exp) { payments(where: $w) { id } }"
+    prepared = engine.prepare("auditor", document, None)
+
+    def text(value: str) -> bytes:
+        variables = engine.variables("auditor", prepared, {"w": {"narration": {"_in": [value]}, "id": {"_gt": 1}}})
+        plan = engine._plan("auditor", prepared, variables)
+        assert plan.statement is not None
+        return plan.statement.text
+
+    assert len({text(value) for value in HOSTILE}) == 1
+
+
+REFUSED = [
+    ("{ payments { nope } }", "field 'nope' not found in type: 'payments'",
+     "$.selectionSet.payments.selectionSet.nope"),
+    ("{ payments(nope: 1) { id } }", "'payments' has no argument named 'nope'", "$.selectionSet.payments.args.nope"),
+    ("{ payment { id } }", "missing required field 'id'", "$.selectionSet.payment"),
+    ("{ payments }", "missing selection set for 'payments'", "$.selectionSet.payments"),
+    ("{ payments { ...none } }", 'reference to undefined fragment "none"', "$.selectionSet.payments"),
+    ("{ payments(where: {id: {_eq: null}}) { id } }", "unexpected null value for type 'int8'",
+     "$.selectionSet.payments.args.where.id._eq"),
+    ("{ payments(limit: -1) { id } }", "unexpected negative value", "$.selectionSet.payments.args.limit"),
+    ("mutation { insert_payments { id } }", "no mutations exist", "$"),
+    ("subscription { payments { id } }", "no subscriptions exist", "$"),
+    ("{ a: __typename } query b { __typename }",
+     "exactly one operation has to be present in the document when operationName is not specified", "$"),
+    ("{ ...a } fragment a on query_root { ...b } fragment b on query_root { ...a }",
+     'the fragment definition(s) "a", "b" form a cycle', "$"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "message", "path"), REFUSED, ids=[one[0] for one in REFUSED])
+async def test_what_is_wrong_is_named(ask: Asker, document: str, message: str, path: str) -> None:
+    assert await ask.refused(document) == (message, path, "validation-failed")
+
+
+async def test_variables_are_checked(ask: Asker) -> None:
+    document = "query ($id: bigint!) { payment(id: $id) { id } }"
+    assert await ask.refused(document) == (
+        'expecting a value for non-nullable variable: "id"', "$", "validation-failed",
+    )  # fmt: skip
+    assert (await ask.refused(document, id=1, more=2))[0] == "unexpected variables in variableValues: more"
+    assert (await ask.refused(document, id={"a": 1}))[1] == "$.variables"
+    assert (await ask.refused('{ payments(where: {due_on: {_eq: "soon"}}) { id } }'))[2] == "data-exception"
+    assert (await ask.refused("query ($t: String) { payments(where: {narration: {_eq: $t}}) { id } }", t="\0"))[2] == (
+        "data-exception"
+    )
+    deep: object = "x"
+    for _ in range(5_000):
+        deep = [deep]
+    assert "nested deeper" in (await ask.refused(document, id=deep))[0]
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ("{" + " ".join(f"a{n}: payments {{ id }}" for n in range(3_000)) + "}", "node-limit-exceeded"),
+        ("{" + " ".join(f"a{n}: __typename" for n in range(200)) + "}", "node-limit-exceeded"),
+        ("{" + " ".join(f"a{n}: payments {{ id }}" for n in range(10_000)) + "}", "validation-failed"),
+        ("{ payments " + "{ merchant { payments " * 20 + "{ id }" + "} }" * 20 + "}", "depth-limit-exceeded"),
+        ("{ payments " + "{ merchant { payments " * 100 + "{ id }" + "} }" * 100 + "}", "validation-failed"),
+        ("{" + "x" * 5_000_000 + "}", "validation-failed"),
+        ("{ payments(where: " + "{_not: " * 5_000 + "{}" + "}" * 5_000 + ") { id } }", "validation-failed"),
+        ("{ ...f0 }" + " ".join(f"fragment f{n} on query_root {{ ...f{n + 1} ...f{n + 1} }}" for n in range(60))
+         + " fragment f60 on query_root { payments { id } }", "node-limit-exceeded"),
+        ("{ nope", "validation-failed"),
+    ],
+    ids=["3000 aliases", "aliases", "10000 aliases", "depth 41", "depth 200", "5 MB", "where", "2^60 fields", "syntax"],
+)  # fmt: skip
+async def test_what_is_too_large_is_refused(ask: Asker, document: str, code: str) -> None:
+    assert (await ask.refused(document))[2] == code
