@@ -105,8 +105,8 @@ class PayeeOut(Out):
 
 
 class PaymentOut(Out):
-    """A payment as it stands. `external_reference`: the name the rail knows it by; `reason` UNKNOWN: nobody can tell yet, the
-    money stays held, and we ask until it is certain."""
+    """A payment as it stands. `external_reference`: the name the rail knows it by; `reason` UNKNOWN: nobody can tell
+    yet, the money stays held, and we ask until it is certain."""
 
     id: str
     reference: str
