@@ -20,7 +20,9 @@ LISTS = {
     for method, page in methods.items()
     if method == "get"
 }
-SORTED = {name: one for name, one in LISTS.items() if "sort" in one[1]}
+# Lists below one thing, or of what needs a story of its own to be made; the tests of their modules read them.
+WALKED_ELSEWHERE = {"list_payment_batch_lines", "list_occurrences", "list_approval_requests"}
+SORTED = {name: one for name, one in LISTS.items() if "sort" in one[1] and name not in WALKED_ELSEWHERE}
 CASES = [(name, sort) for name, (_, given) in SORTED.items() for sort in given["sort"]["schema"]["enum"]]
 # Their order is what they mean: what happened, one after the other; and balances, each after the line before.
 IN_THEIR_OWN_ORDER = {"list_events", "get_statement", "get_general_ledger", "get_rail_statement"}
@@ -167,6 +169,23 @@ class Things:
         answer = await self.client.http.post("/webhooks/mobile-money/callback", params=query, content=name)
         assert answer.status_code == 200, answer.text
 
+    async def _payment_batches(self, number: int, name: str) -> None:
+        content = f"reference,amount,identifier,payee_kind,type\nl{number},10.00,cash,ledger,INTERNAL_TRANSFER"
+        answer = await self.client.send(
+            "POST", "/payment-batches?source=till&currency=NGN", content=content.encode(),
+            headers={"content-type": "text/csv"},
+        )  # fmt: skip
+        assert answer.status_code in (201, 202), answer.text
+
+    async def _schedules(self, number: int, name: str) -> None:
+        payee = {"kind": "msisdn", "identifier": "08022345678", "country": "NG"}
+        rule = {"frequency": "monthly", "start_on": "2040-01-31", "at": "09:00", "day_of_month": 31}
+        body = {
+            "reference": f"s{number}", "type": "SUPPLIER_PAYMENT", "currency": "NGN", "source": "till",
+            "payee": payee, "recurrence": rule, "amount": 5,
+        }  # fmt: skip
+        await self.client.post("/payment-schedules", body)
+
     async def _webhooks(self, number: int, name: str) -> str:
         made: str = (await make_webhook(self.client, description=name))["id"]
         return made
@@ -202,7 +221,7 @@ def _key(item: dict[str, Any], sort: str) -> tuple[Any, str]:
 
 def test_every_list_names_its_orders() -> None:
     paged = {name for name, (_, given) in LISTS.items() if "cursor" in given}
-    assert paged - SORTED.keys() == IN_THEIR_OWN_ORDER
+    assert paged - SORTED.keys() == IN_THEIR_OWN_ORDER | WALKED_ELSEWHERE
     for _, given in SORTED.values():
         sorts = given["sort"]["schema"]["enum"]
         assert given["sort"]["schema"]["default"] == sorts[0]

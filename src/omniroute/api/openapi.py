@@ -56,6 +56,8 @@ TAGS = {
     "Periods": "Accounting periods and their closing.",
     "Rates": "Exchange rates, quotes and conversions.",
     "Payments": "Payments out: initiate, approve, follow; what is unknown and what does not add up.",
+    "Schedules": "Standing orders: payments on dates to come.",
+    "Desk": "What a person decides on evidence, and a second one agrees to.",
     "Payment policies": "What an organisation has decided about its payments: routes, fees, approvals, limits.",
     "Institutions": "Banks and operators that can be paid.",
     "Batches": "Files of payments: checked line by line, approved as a whole, paid line by line.",

@@ -52,7 +52,7 @@ BUILT_IN: dict[str, tuple[str, frozenset[Permission]]] = {
     ),
     "customer_admin": (
         "Looks after branches, applications and people",
-        frozenset({*_READ, P.BRANCHES_WRITE, P.APPLICATIONS_WRITE, P.PEOPLE_READ, P.PEOPLE_WRITE}),
+        frozenset({*_READ, P.PAYMENTS_ENQUIRE, P.BRANCHES_WRITE, P.APPLICATIONS_WRITE, P.PEOPLE_READ, P.PEOPLE_WRITE}),
     ),
     "auditor": (
         "Reads everything, changes nothing",
