@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from omniroute.graphql import Engine, MetadataUnreadable, check, load_metadata, parse_metadata, read_folder
-from omniroute.graphql.catalog import Catalog
+from omniroute.graphql.model.catalog import Catalog
 from omniroute.infra.postgres import Database
 from tests.graphql.shop import METADATA, metadata, open_shop
 

@@ -9,14 +9,14 @@ A document becomes one SQL statement whose result is the JSON of the answer. Val
 that statement, never part of its text. Permissions are conditions in it; row-level security holds underneath.
 """
 
-from omniroute.graphql.catalog import Catalog, read_catalog
 from omniroute.graphql.checking import check, load_metadata
 from omniroute.graphql.engine import Answer, Engine, Session, execute
 from omniroute.graphql.errors import MetadataRefused, MetadataUnreadable, RequestRefused
 from omniroute.graphql.limits import Limits
-from omniroute.graphql.metadata import Metadata, Problem
-from omniroute.graphql.parsing import parse_metadata
-from omniroute.graphql.reading import read_folder
+from omniroute.graphql.metadata.parsing import parse_metadata
+from omniroute.graphql.metadata.reading import read_folder
+from omniroute.graphql.metadata.tree import Metadata, Problem
+from omniroute.graphql.model.catalog import Catalog, read_catalog
 
 __all__ = [
     "Answer",

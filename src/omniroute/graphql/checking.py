@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from omniroute.graphql.catalog import Catalog
 from omniroute.graphql.errors import MetadataRefused
-from omniroute.graphql.filters import FilterUnreadable, read_filter
-from omniroute.graphql.metadata import Metadata, Problem, Source, Table
-from omniroute.graphql.model import Model, Tracked
-from omniroute.graphql.parsing import parse_metadata
-from omniroute.graphql.reading import read_folder
-from omniroute.graphql.roles import GRAPHQL_NAME, RoleView, is_query, known_roles
+from omniroute.graphql.metadata.parsing import parse_metadata
+from omniroute.graphql.metadata.reading import read_folder
+from omniroute.graphql.metadata.tree import Metadata, Problem, Source, Table
+from omniroute.graphql.model.catalog import Catalog
+from omniroute.graphql.model.filters import FilterUnreadable, read_filter
+from omniroute.graphql.model.roles import GRAPHQL_NAME, RoleView, is_query, known_roles
+from omniroute.graphql.model.tables import Model, Tracked
 from omniroute.graphql.schema import build_schema
 
 

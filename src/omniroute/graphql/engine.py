@@ -21,18 +21,18 @@ from graphql import (
 )
 from psycopg.rows import tuple_row
 
-from omniroute.graphql.catalog import Catalog, read_catalog
+from omniroute.graphql.compiler.given import shape
+from omniroute.graphql.compiler.selecting import Compiler, Statement
+from omniroute.graphql.compiler.writing import parameters
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.fields import META, Collector, Field
-from omniroute.graphql.given import shape
 from omniroute.graphql.limits import Limits, check_size, check_value_nesting, parse_within
-from omniroute.graphql.metadata import Metadata
-from omniroute.graphql.model import Model
-from omniroute.graphql.roles import RoleView, known_roles
+from omniroute.graphql.metadata.tree import Metadata
+from omniroute.graphql.model.catalog import Catalog, read_catalog
+from omniroute.graphql.model.roles import RoleView, known_roles
+from omniroute.graphql.model.tables import Model
 from omniroute.graphql.schema import NOTHING, RoleSchema, build_schema
-from omniroute.graphql.selecting import Compiler, Statement
 from omniroute.graphql.validating import check_document, choose_operation
-from omniroute.graphql.writing import parameters
 from omniroute.infra.postgres import Database, StatementTimeout
 from omniroute.parties.access import Caller
 

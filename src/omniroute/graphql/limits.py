@@ -17,8 +17,8 @@ from graphql import (
     parse,
 )
 
+from omniroute.graphql.compiler.given import NESTING_MAX
 from omniroute.graphql.errors import RequestRefused
-from omniroute.graphql.given import NESTING_MAX
 
 _QUIET = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|#[^\n\r]*', re.DOTALL)
 _OPENING, _CLOSING = frozenset("{[("), frozenset("}])")

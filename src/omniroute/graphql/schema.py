@@ -24,11 +24,11 @@ from graphql import (
     specified_directives,
 )
 
-from omniroute.graphql.catalog import Column, Parameter, PgType
-from omniroute.graphql.expressions import COMPARISONS, CONTAINMENT, KEY_OPERATORS, TEXT_OPERATORS
-from omniroute.graphql.model import Link, TrackedFunction
-from omniroute.graphql.roles import AggregateLink, ColumnField, ComputedView, RoleView, TableView
-from omniroute.graphql.scalars import JSONS, NOT_COMPARED, NUMBERS, TEXTS, make_scalar, scalar_name
+from omniroute.graphql.model.catalog import Column, Parameter, PgType
+from omniroute.graphql.model.expressions import COMPARISONS, CONTAINMENT, KEY_OPERATORS, TEXT_OPERATORS
+from omniroute.graphql.model.roles import AggregateLink, ColumnField, ComputedView, RoleView, TableView
+from omniroute.graphql.model.scalars import JSONS, NOT_COMPARED, NUMBERS, TEXTS, make_scalar, scalar_name
+from omniroute.graphql.model.tables import Link, TrackedFunction
 
 T = TypeVar("T")
 Leaf = GraphQLScalarType | GraphQLEnumType

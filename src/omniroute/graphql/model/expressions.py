@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from omniroute.graphql.catalog import PgType, Routine
-from omniroute.graphql.metadata import Name
+from omniroute.graphql.metadata.tree import Name
+from omniroute.graphql.model.catalog import PgType, Routine
 
 
 @dataclass(frozen=True, slots=True)

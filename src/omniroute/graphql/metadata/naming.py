@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from omniroute.graphql.metadata import Function, Name, Naming, Table
+from omniroute.graphql.metadata.tree import Function, Name, Naming, Table
 
 
 @dataclass(frozen=True, slots=True)

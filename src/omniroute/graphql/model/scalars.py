@@ -28,7 +28,7 @@ from graphql import (
     VariableNode,
 )
 
-from omniroute.graphql.catalog import PgType
+from omniroute.graphql.model.catalog import PgType
 
 NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric", "money"})
 BIG = frozenset({"int8", "float8", "numeric"})

@@ -21,8 +21,8 @@ from graphql import (
     VariableNode,
 )
 
-from omniroute.graphql.expressions import Constant, FromVariable, Listed, Template, Value
-from omniroute.graphql.scalars import JSONS
+from omniroute.graphql.model.expressions import Constant, FromVariable, Listed, Template, Value
+from omniroute.graphql.model.scalars import JSONS
 
 Given = Union[Value, None, dict[str, "Given"], list["Given"]]  # noqa: UP007 - recursive
 Variables = Mapping[str, Any]

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 from psycopg.sql import SQL, Composable, Identifier
 
-from omniroute.graphql.catalog import PgType, Routine
 from omniroute.graphql.errors import RequestRefused
-from omniroute.graphql.expressions import (
+from omniroute.graphql.metadata.tree import Name
+from omniroute.graphql.model.catalog import PgType, Routine
+from omniroute.graphql.model.expressions import (
     COLUMN_OPERATORS,
     COMPARISONS,
     CONTAINMENT,
@@ -31,8 +32,7 @@ from omniroute.graphql.expressions import (
     Value,
     any_of,
 )
-from omniroute.graphql.metadata import Name
-from omniroute.graphql.scalars import as_parameter
+from omniroute.graphql.model.scalars import as_parameter
 
 How = Literal["value", "json", "list", "count", "path", "session"]
 

@@ -1,7 +1,8 @@
 """Reads `where`: from the arguments of a request to a condition, with the rows of other tables guarded."""
 
+from omniroute.graphql.compiler.given import Given
 from omniroute.graphql.errors import RequestRefused
-from omniroute.graphql.expressions import (
+from omniroute.graphql.model.expressions import (
     TRUE,
     And,
     Compare,
@@ -15,9 +16,8 @@ from omniroute.graphql.expressions import (
     Term,
     Value,
 )
-from omniroute.graphql.given import Given
-from omniroute.graphql.model import Link
-from omniroute.graphql.roles import ColumnField, ComputedView, RoleView, TableView
+from omniroute.graphql.model.roles import ColumnField, ComputedView, RoleView, TableView
+from omniroute.graphql.model.tables import Link
 
 _OPERATORS = ["_is_null", "_in", "_nin", "_has_key", "_has_keys_any", "_has_keys_all", "_contained_in"]
 

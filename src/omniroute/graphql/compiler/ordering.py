@@ -5,12 +5,12 @@ from typing import Any
 
 from psycopg.sql import SQL, Composable, Identifier
 
+from omniroute.graphql.compiler.writing import Writer, table_name
 from omniroute.graphql.errors import RequestRefused
-from omniroute.graphql.expressions import Constant, any_of
-from omniroute.graphql.model import Link
-from omniroute.graphql.roles import AggregateLink, ColumnField, ComputedView, RoleView, TableView
+from omniroute.graphql.model.expressions import Constant, any_of
+from omniroute.graphql.model.roles import AggregateLink, ColumnField, ComputedView, RoleView, TableView
+from omniroute.graphql.model.tables import Link
 from omniroute.graphql.schema import NUMERIC_AGGREGATES, ORDERED_AGGREGATES
-from omniroute.graphql.writing import Writer, table_name
 
 _DIRECTIONS = {
     "asc": "ASC",

@@ -10,18 +10,18 @@ from typing import Any
 
 from psycopg.sql import SQL, Composable, Identifier, Literal
 
-from omniroute.graphql.catalog import Parameter
-from omniroute.graphql.conditions import Where
+from omniroute.graphql.compiler.conditions import Where
+from omniroute.graphql.compiler.given import Absent, Given, Variables, lift
+from omniroute.graphql.compiler.ordering import Ordering, aggregate
+from omniroute.graphql.compiler.writing import BIGINT, TEXT_ARRAY, Slot, Writer, table_name
 from omniroute.graphql.errors import RequestRefused
-from omniroute.graphql.expressions import And, Constant, Expression, any_of
 from omniroute.graphql.fields import Collector, Field
-from omniroute.graphql.given import Absent, Given, Variables, lift
-from omniroute.graphql.model import Link
-from omniroute.graphql.ordering import Ordering, aggregate
-from omniroute.graphql.roles import AggregateLink, ColumnField, ComputedView, TableView
-from omniroute.graphql.scalars import BIG, JSONS
+from omniroute.graphql.model.catalog import Parameter
+from omniroute.graphql.model.expressions import And, Constant, Expression, any_of
+from omniroute.graphql.model.roles import AggregateLink, ColumnField, ComputedView, TableView
+from omniroute.graphql.model.scalars import BIG, JSONS
+from omniroute.graphql.model.tables import Link
 from omniroute.graphql.schema import NUMERIC_AGGREGATES, ORDERED_AGGREGATES, RoleSchema, Root
-from omniroute.graphql.writing import BIGINT, TEXT_ARRAY, Slot, Writer, table_name
 
 Columns = list[tuple[str, Composable]]
 

@@ -6,9 +6,18 @@ Made from metadata and catalog together; where they do not fit, the place is nam
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from omniroute.graphql.catalog import Catalog, Parameter, Relation, Routine
-from omniroute.graphql.metadata import ComputedField, Function, Metadata, Name, Problem, Relationship, Source, Table
-from omniroute.graphql.naming import Names
+from omniroute.graphql.metadata.naming import Names
+from omniroute.graphql.metadata.tree import (
+    ComputedField,
+    Function,
+    Metadata,
+    Name,
+    Problem,
+    Relationship,
+    Source,
+    Table,
+)
+from omniroute.graphql.model.catalog import Catalog, Parameter, Relation, Routine
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import sql
 
-from omniroute.graphql.metadata import Metadata, Name
+from omniroute.graphql.metadata.tree import Metadata, Name
 from omniroute.infra.postgres import Database, load
 
 Q = load("omniroute.graphql")

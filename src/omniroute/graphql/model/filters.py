@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from omniroute.graphql.expressions import (
+from omniroute.graphql.metadata.tree import Name
+from omniroute.graphql.model.expressions import (
     COLUMN_OPERATORS,
     COMPARISONS,
     CONTAINMENT,
@@ -23,8 +24,7 @@ from omniroute.graphql.expressions import (
     Term,
     Value,
 )
-from omniroute.graphql.metadata import Name
-from omniroute.graphql.model import Model
+from omniroute.graphql.model.tables import Model
 
 
 class FilterUnreadable(Exception):

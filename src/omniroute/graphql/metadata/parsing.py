@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar, cast
 
-from omniroute.graphql.metadata import (
+from omniroute.graphql.metadata.tree import (
     Action,
     Argument,
     ComputedField,

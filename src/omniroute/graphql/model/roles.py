@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from omniroute.graphql.catalog import Column
-from omniroute.graphql.expressions import TRUE, Expression, Or, Term
-from omniroute.graphql.filters import FilterUnreadable, read_filter
-from omniroute.graphql.metadata import Metadata, Name, Table
-from omniroute.graphql.model import Computed, Link, Model, Tracked, TrackedFunction
+from omniroute.graphql.metadata.tree import Metadata, Name, Table
+from omniroute.graphql.model.catalog import Column
+from omniroute.graphql.model.expressions import TRUE, Expression, Or, Term
+from omniroute.graphql.model.filters import FilterUnreadable, read_filter
+from omniroute.graphql.model.tables import Computed, Link, Model, Tracked, TrackedFunction
 
 GRAPHQL_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 
