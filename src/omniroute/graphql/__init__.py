@@ -10,28 +10,36 @@ that statement, never part of its text. Permissions are conditions in it; row-le
 """
 
 from omniroute.graphql.checking import check, load_metadata
-from omniroute.graphql.engine import Answer, Engine, Session, execute
+from omniroute.graphql.engine import Engine, operation_kind
 from omniroute.graphql.errors import MetadataRefused, MetadataUnreadable, RequestRefused
+from omniroute.graphql.executing import Answer, execute
 from omniroute.graphql.limits import Limits
 from omniroute.graphql.metadata.parsing import parse_metadata
 from omniroute.graphql.metadata.reading import read_folder
 from omniroute.graphql.metadata.tree import Metadata, Problem
 from omniroute.graphql.model.catalog import Catalog, read_catalog
+from omniroute.graphql.plugged import Call, Operation, RootFields, Types
+from omniroute.graphql.session import Session
 
 __all__ = [
     "Answer",
+    "Call",
     "Catalog",
     "Engine",
     "Limits",
     "Metadata",
     "MetadataRefused",
     "MetadataUnreadable",
+    "Operation",
     "Problem",
     "RequestRefused",
+    "RootFields",
     "Session",
+    "Types",
     "check",
     "execute",
     "load_metadata",
+    "operation_kind",
     "parse_metadata",
     "read_catalog",
     "read_folder",

@@ -1,6 +1,6 @@
 """The GraphQL schema of one role, with Hasura's names. What the role may not see is not in it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, cast
 
@@ -29,6 +29,7 @@ from omniroute.graphql.model.expressions import COMPARISONS, CONTAINMENT, KEY_OP
 from omniroute.graphql.model.roles import AggregateLink, ColumnField, ComputedView, RoleView, TableView
 from omniroute.graphql.model.scalars import JSONS, NOT_COMPARED, NUMBERS, TEXTS, make_scalar, scalar_name
 from omniroute.graphql.model.tables import Link, TrackedFunction
+from omniroute.graphql.plugged import Operation, RootFields
 
 T = TypeVar("T")
 Leaf = GraphQLScalarType | GraphQLEnumType
@@ -65,11 +66,13 @@ class RoleSchema:
     schema: GraphQLSchema
     roots: Mapping[str, Root]
     view: RoleView
+    plugged: Mapping[tuple[Operation, str], RootFields]
+    """Who answers root fields that are not tables."""
 
 
-def build_schema(view: RoleView) -> RoleSchema:
-    """The schema of a role."""
-    return _Builder(view).build()
+def build_schema(view: RoleView, plugged: Sequence[RootFields] = ()) -> RoleSchema:
+    """The schema of a role, with the root fields of `plugged`."""
+    return _Builder(view, plugged).build()
 
 
 def is_aggregated(aggregate: str, kind: PgType) -> bool:
@@ -82,11 +85,13 @@ def is_aggregated(aggregate: str, kind: PgType) -> bool:
 class _Builder:
     """Makes each type once, by name. Fields are made when the schema is put together, so types may be circular."""
 
-    def __init__(self, view: RoleView) -> None:
+    def __init__(self, view: RoleView, plugged: Sequence[RootFields]) -> None:
         self.view = view
         self.names = view.model.names
         self.types: dict[str, Any] = {}
         self.roots: dict[str, Root] = {}
+        self.others = plugged
+        self.plugged: dict[tuple[Operation, str], RootFields] = {}
 
     def build(self) -> RoleSchema:
         fields: dict[str, GraphQLField] = {}
@@ -94,12 +99,25 @@ class _Builder:
             fields |= self._table_roots(table)
         for function in self.view.functions:
             fields |= self._function_roots(function)
+        fields |= self._plugged("query")
         if not fields:
             fields[NOTHING] = GraphQLField(GraphQLString, description="This role may read nothing.")
         root = GraphQLObjectType("query_root", fields)
-        return RoleSchema(GraphQLSchema(root, directives=[*specified_directives, CACHED]), self.roots, self.view)
+        changes = self._plugged("mutation")
+        mutation = GraphQLObjectType("mutation_root", changes) if changes else None
+        schema = GraphQLSchema(root, mutation, directives=[*specified_directives, CACHED])
+        return RoleSchema(schema, self.roots, self.view, self.plugged)
 
-    def _once(self, name: str, make: Callable[[str], T]) -> T:
+    def _plugged(self, operation: Operation) -> dict[str, GraphQLField]:
+        fields: dict[str, GraphQLField] = {}
+        for one in self.others:
+            for name, made in one.fields(self, self.view.role, operation).items():
+                fields[name] = made
+                self.plugged[operation, name] = one
+        return fields
+
+    def once(self, name: str, make: Callable[[str], T]) -> T:
+        """The type of this name, made if it is not there yet."""
         if name not in self.types:
             self.types[name] = make(name)
         return cast("T", self.types[name])
@@ -146,7 +164,7 @@ class _Builder:
     def _function_args(self, name: str, parameters: tuple[Parameter, ...]) -> dict[str, GraphQLArgument]:
         if not parameters:
             return {}
-        given = self._once(self.names.type(name, "args"), lambda made: self._args_input(made, parameters))
+        given = self.once(self.names.type(name, "args"), lambda made: self._args_input(made, parameters))
         needed = any(not one.has_default for one in parameters)
         return {"args": GraphQLArgument(GraphQLNonNull(given) if needed else given)}
 
@@ -157,7 +175,7 @@ class _Builder:
     # Values.
 
     def _scalar(self, kind: PgType) -> GraphQLScalarType:
-        return self._once(scalar_name(kind), make_scalar)
+        return self.once(scalar_name(kind), make_scalar)
 
     def _pg(self, kind: PgType) -> Any:
         """The type of a value: a scalar, or a list of them."""
@@ -173,7 +191,7 @@ class _Builder:
                     value: GraphQLEnumValue(value, description=text) for value, text in target.relation.enum_values
                 }
                 base = self.names.table_type(target.table)
-                return self._once(self.names.type(base, "enum"), lambda name: GraphQLEnumType(name, values))  # noqa: B023
+                return self.once(self.names.type(base, "enum"), lambda name: GraphQLEnumType(name, values))  # noqa: B023
         return None
 
     def _value(self, table: TableView, column: Column) -> Any:
@@ -184,7 +202,7 @@ class _Builder:
     def object(self, table: TableView) -> GraphQLObjectType:
         """The type of a table's rows."""
         comment = table.tracked.relation.comment
-        return self._once(
+        return self.once(
             table.type_name,
             lambda name: GraphQLObjectType(name, lambda: self._object_fields(table), description=comment),
         )
@@ -239,12 +257,12 @@ class _Builder:
         if not columns:
             return None
         values = {name: GraphQLEnumValue(name) for name in columns}
-        return self._once(self.names.type(table.type_name, "select_column"), lambda name: GraphQLEnumType(name, values))
+        return self.once(self.names.type(table.type_name, "select_column"), lambda name: GraphQLEnumType(name, values))
 
     # Aggregates.
 
     def _aggregate(self, table: TableView) -> GraphQLObjectType:
-        return self._once(
+        return self.once(
             self.names.type(table.type_name, "aggregate"),
             lambda name: GraphQLObjectType(
                 name,
@@ -266,24 +284,24 @@ class _Builder:
             if made is not None:
                 fields[self.names.field(aggregate)] = GraphQLField(made)
         name = self.names.type(table.type_name, "aggregate_fields")
-        return self._once(name, lambda made: GraphQLObjectType(made, fields))
+        return self.once(name, lambda made: GraphQLObjectType(made, fields))
 
     def _aggregate_columns(self, table: TableView, aggregate: str) -> GraphQLObjectType | None:
         columns = _aggregated(table, aggregate)
         if not columns:
             return None
-        real = self._once("Float", make_scalar)
+        real = self.once("Float", make_scalar)
         fields = {
             name: GraphQLField(self._value(table, one.column) if aggregate in ("sum", *ORDERED_AGGREGATES) else real)
             for name, one in columns.items()
         }
         name = self.names.type(table.type_name, aggregate, "fields")
-        return self._once(name, lambda made: GraphQLObjectType(made, fields))
+        return self.once(name, lambda made: GraphQLObjectType(made, fields))
 
     # Conditions and orders.
 
     def _bool_exp(self, table: TableView) -> GraphQLInputObjectType:
-        return self._once(
+        return self.once(
             self.names.type(table.type_name, "bool_exp"),
             lambda name: GraphQLInputObjectType(name, lambda: self._bool_fields(table)),
         )
@@ -306,7 +324,7 @@ class _Builder:
     def _comparison(self, kind: PgType, enum: GraphQLEnumType | None) -> GraphQLInputObjectType:
         base = enum.name if enum else scalar_name(kind)
         suffix = ("array", "comparison_exp") if kind.is_array else ("comparison_exp",)
-        return self._once(
+        return self.once(
             self.names.type(base, *suffix),
             lambda name: GraphQLInputObjectType(name, lambda: self._operators(kind, enum)),
         )
@@ -324,7 +342,7 @@ class _Builder:
             fields |= dict.fromkeys(TEXT_OPERATORS, value)
         elif kind.name == "jsonb":
             text = self._comparison(PgType("pg_catalog", "text"), None)
-            cast_to = self._once(
+            cast_to = self.once(
                 self.names.type("jsonb", "cast_exp"),
                 lambda name: GraphQLInputObjectType(name, {"String": GraphQLInputField(text)}),
             )
@@ -334,13 +352,13 @@ class _Builder:
         return {self.names.field(name): GraphQLInputField(fields[name]) for name in sorted(fields)}
 
     def _order(self) -> GraphQLEnumType:
-        return self._once(
+        return self.once(
             "OrderBy" if self.names.is_camel else "order_by",
             lambda name: GraphQLEnumType(name, {self.names.enum_value(one): GraphQLEnumValue(one) for one in ORDERS}),
         )
 
     def _order_by(self, table: TableView) -> GraphQLInputObjectType:
-        return self._once(
+        return self.once(
             self.names.type(table.type_name, "order_by"),
             lambda name: GraphQLInputObjectType(name, lambda: self._order_fields(table)),
         )
@@ -370,7 +388,7 @@ class _Builder:
                     fields[self.names.field(aggregate)] = GraphQLInputField(inner)
             return GraphQLInputObjectType(name, fields)
 
-        return self._once(self.names.type(table.type_name, "aggregate_order_by"), make)
+        return self.once(self.names.type(table.type_name, "aggregate_order_by"), make)
 
 
 def _aggregated(table: TableView, aggregate: str) -> dict[str, ColumnField]:

@@ -65,7 +65,7 @@ def check_document(schema: RoleSchema, document: DocumentNode, operation: Operat
 
     Raises: RequestRefused.
     """
-    if operation.operation is OperationType.MUTATION:
+    if operation.operation is OperationType.MUTATION and schema.schema.mutation_type is None:
         raise RequestRefused("no mutations exist")
     if operation.operation is OperationType.SUBSCRIPTION:
         raise RequestRefused("no subscriptions exist")
