@@ -1,8 +1,10 @@
 """An organisation that pays through the rails of a real sandbox, over HTTP in both directions."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -76,8 +78,32 @@ class Payer:
         assert await self.moved() == before
         return answer.status_code, answer.json()["code"]
 
+    async def still(self) -> None:
+        """Wait until the rails have done what they took, and every call of theirs has arrived."""
+        world = self.outside.sandbox.world
+        for _ in range(1_200):
+            if world.is_still(world.clock.now() + timedelta(minutes=1)):
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError("the sandbox does not come to rest")
+
+    async def quiet(self) -> None:
+        """Wait until nothing moves by itself any more: not at the rails, not on the way, and not here."""
+        for _ in range(100):
+            await self.still()
+            heard = await self.dispatcher.hear()
+            begun = await self.dispatcher.send() + await self.dispatcher.ask()
+            await self.dispatcher.idle()
+            if not heard and not begun:
+                return
+        raise AssertionError("payments do not come to rest")
+
     async def moved(self) -> str:
-        """Everything that a payment could move, here and at the rail: equal texts mean that nothing did."""
+        """Everything that a payment could move, here and at the rail: equal texts mean that nothing did.
+
+        What a rail has taken before is let happen first: it would look like something that the test moved.
+        """
+        await self.still()
         listed = await self.client.get("/payments?limit=500")
         sandbox = self.outside.sandbox.world
         stands = [(one["id"], one["version"], one["state"]) for one in listed["items"]]

@@ -68,7 +68,9 @@ async def settle(org: Payer, payment_id: str) -> Any:
 
 async def test_a_result_that_comes_by_call_is_confirmed_by_a_question(org: Payer) -> None:
     made = await pay_shillings(org)
-    found = await settle(org, made["id"])
+    await settle(org, made["id"])
+    await org.quiet()
+    found = await org.detail(made["id"])
     our_ref = found["attempts"][0]["our_ref"]
     calls = await events(org, our_ref)
     assert [one["authentic"] for one in calls] == [True] * len(calls)
@@ -91,6 +93,7 @@ async def test_a_result_that_comes_by_call_is_confirmed_by_a_question(org: Payer
 
 async def test_a_forged_call_is_acknowledged_and_moves_nothing(org: Payer) -> None:
     made = await pay_shillings(org)
+    await org.quiet()
     found = await org.detail(made["id"])
     our_ref = found["attempts"][0]["our_ref"]
     right = await address(org, "mpesa", "r", our_ref)
@@ -120,6 +123,7 @@ async def test_a_repeat_is_the_same_call(org: Payer) -> None:
 async def test_whatever_comes_is_stored_and_acknowledged(org: Payer, body: bytes) -> None:
     ref = f"R{uuid4().hex}"
     path = await address(org, "mpesa", "r", ref)
+    await org.quiet()
     before = await org.moved()
     answer = await call_in(org.client.http, "POST", path, body, **{"content-type": "text/plain"})
     assert 200 <= answer.status_code < 300, answer.text
@@ -141,6 +145,7 @@ async def test_what_is_not_ours_is_not_found(org: Payer) -> None:
         "/webhooks/nibss/payment-notification",
         f"/webhooks/nibss/payment-notification?organisation={show('org', org.client.tenant_id)}&connection=con_x",
     ]
+    await org.quiet()
     before = await org.moved()
     for path in wrong:
         answer = await call_in(org.client.http, "POST", path, b"{}")
@@ -158,6 +163,7 @@ async def test_what_is_too_large_is_refused(org: Payer) -> None:
 
 @pytest.mark.parametrize("path", ["/webhooks/nibss/payment-notification", "/webhooks/mobile-money/callback"])
 async def test_one_address_for_everything_is_a_hint_at_most(org: Payer, path: str) -> None:
+    await org.quiet()
     made = await org.pay()
     query = f"?organisation={show('org', org.client.tenant_id)}&connection={org.connection['id']}&ref=FIXED"
     answer = await call_in(org.client.http, "POST", path + query, b"{}")

@@ -187,3 +187,24 @@ async def test_over_http_with_lost_connections_and_handles() -> None:
         assert (await http.post("/toy/pay/D", content=b"1")).status_code == 503
         assert (await http.get("/_sandbox/transfers?reference=D")).json() == []
         assert (await http.get("/nobody/here")).json()["rails"] == ["toy"]
+
+
+async def test_it_is_still_when_no_order_and_no_call_is_under_way() -> None:
+    told: list[bool] = []
+
+    async def deliver(request: CallbackRequest) -> int:
+        told.append(world.is_still(world.clock.now()))
+        return 200
+
+    clock = FixedClock(START)
+    world = World(clock=clock, deliver=deliver, slow_s=0)
+    assert world.is_still(START)
+    world.accept(ORDER, takes=timedelta(seconds=1), callback=done)
+    assert world.is_still(START)
+    assert not world.is_still(START + timedelta(seconds=1))
+    clock.at += timedelta(seconds=2)
+    await world.run_due()
+    clock.at += timedelta(seconds=2)
+    await world.run_due()
+    assert told == [False]
+    assert world.is_still(START + timedelta(days=9))

@@ -63,6 +63,7 @@ class World:
         self._asked: Counter[tuple[str, str]] = Counter()
         self._due: list[tuple[datetime, int, Callable[[], Awaitable[None]]]] = []
         self._numbers = itertools.count(1)
+        self._under_way = 0
         self._http = HttpDelivery()
         self._deliver: Deliver = deliver or self._http
 
@@ -260,9 +261,17 @@ class World:
         done = 0
         while self._due and self._due[0][0] <= self.clock.now():
             _, _, action = heapq.heappop(self._due)
-            await action()
+            self._under_way += 1
+            try:
+                await action()
+            finally:
+                self._under_way -= 1
             done += 1
         return done
+
+    def is_still(self, until: datetime) -> bool:
+        """Nothing happens now, no callback is on its way, and nothing will happen by itself before `until`."""
+        return not self._under_way and (not self._due or self._due[0][0] > until)
 
     @property
     def next_due(self) -> datetime | None:
