@@ -32,6 +32,9 @@ class Types(Protocol):
     def object(self, table: TableView) -> GraphQLObjectType:
         """The type of a table's rows."""
 
+    def rows(self, table: TableView) -> GraphQLField:
+        """A list of a table's rows, with its arguments."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:

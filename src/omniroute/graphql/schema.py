@@ -218,8 +218,7 @@ class _Builder:
                 required = not column.nullable and only_where is None
                 return GraphQLField(GraphQLNonNull(output) if required else output, args, description=column.comment)
             case Link(is_array=True, target=target):
-                other = self.view.tables[target]
-                return GraphQLField(_rows(self.object(other)), self._select_args(other))
+                return self.rows(self.view.tables[target])
             case Link(target=target, nullable=nullable):
                 other = self.view.tables[target]
                 # A row may be there and yet not be the role's to see.
@@ -238,6 +237,10 @@ class _Builder:
         if not computed.routine.returns_set:
             return GraphQLField(self.object(other), args)
         return GraphQLField(GraphQLList(GraphQLNonNull(self.object(other))), args | self._select_args(other))
+
+    def rows(self, table: TableView) -> GraphQLField:
+        """A list of a table's rows, with its arguments."""
+        return GraphQLField(_rows(self.object(table)), self._select_args(table))
 
     def _select_args(self, table: TableView) -> dict[str, GraphQLArgument]:
         orders = GraphQLList(GraphQLNonNull(self._order_by(table)))
