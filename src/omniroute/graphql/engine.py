@@ -15,6 +15,7 @@ from graphql import (
     type_from_ast,
 )
 
+from omniroute.graphql.compiler.following import Following, FollowingCompiler
 from omniroute.graphql.compiler.given import shape
 from omniroute.graphql.compiler.selecting import Compiler, Statement
 from omniroute.graphql.errors import RequestRefused
@@ -59,6 +60,8 @@ class Plan:
     """The names in the answer of what the statement gives."""
     plugged: Mapping[str, RootFields]
     """By the name in the answer, who answers the fields that are no tables."""
+    following: Following | None = None
+    """Of a subscription: the statement that answers many subscribers at once. Then there is no other."""
 
 
 class _Kept(OrderedDict[K, V]):
@@ -100,7 +103,7 @@ class Engine:
         self.limits = limits or Limits()
         self.stringify_numerics = stringify_numerics
         self.plugged = tuple(plugged)
-        self._roles = known_roles(metadata).union(*(one.roles() for one in self.plugged))
+        self.roles = known_roles(metadata).union(*(one.roles() for one in self.plugged))
         self._schemas: dict[str, RoleSchema] = {}
         self._operations: _Kept[tuple[str, str, str | None], Prepared] = _Kept(OPERATIONS_KEPT)
 
@@ -111,7 +114,7 @@ class Engine:
 
     def schema(self, role: str) -> RoleSchema:
         """The schema of a role; one nobody has heard of sees nothing."""
-        known = role if role in self._roles else UNKNOWN_ROLE
+        known = role if role in self.roles else UNKNOWN_ROLE
         if known not in self._schemas:
             self._schemas[known] = build_schema(RoleView(self.model, known), self.plugged)
         return self._schemas[known]
@@ -121,7 +124,7 @@ class Engine:
 
         Raises: RequestRefused.
         """
-        key = (role if role in self._roles else UNKNOWN_ROLE, document, operation_name)
+        key = (role if role in self.roles else UNKNOWN_ROLE, document, operation_name)
         found = self._operations.find(key)
         return found or self._operations.keep(key, self._prepare(*key))
 
@@ -190,6 +193,9 @@ class Engine:
         found = {one.response: schema.plugged.get((operation_of(prepared.operation), one.name)) for one in fields}
         plugged = {response: answers for response, answers in found.items() if answers is not None}
         read = [one for one in fields if one.name not in NO_TABLES and one.response not in plugged]
+        if operation is OperationType.SUBSCRIPTION:
+            made = FollowingCompiler(schema, collector, variables, stringify=self.stringify_numerics)
+            return Plan(tuple(fields), None, (), plugged, made.following(read[0]) if read else None)
         compiler = Compiler(schema, collector, variables, stringify=self.stringify_numerics)
         names = tuple(one.response for one in read)
         return Plan(tuple(fields), compiler.statement(read) if read else None, names, plugged)

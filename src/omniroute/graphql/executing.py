@@ -62,6 +62,10 @@ async def execute(
     """
     try:
         prepared = engine.prepare(role, document, operation_name)
+        if operation_of(prepared.operation) == "subscription":
+            raise RequestRefused(
+                "subscriptions are not supported over HTTP, use websockets instead", code="unexpected-payload"
+            )
         values = engine.variables(role, prepared, variables or {})
         plan = engine.plan(role, prepared, values)
         request = _Request(engine, role, session, document, prepared, plan, values)

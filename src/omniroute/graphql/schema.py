@@ -30,6 +30,7 @@ from omniroute.graphql.model.roles import AggregateLink, ColumnField, ComputedVi
 from omniroute.graphql.model.scalars import JSONS, NOT_COMPARED, NUMBERS, TEXTS, make_scalar, scalar_name
 from omniroute.graphql.model.tables import Link, TrackedFunction
 from omniroute.graphql.plugged import Operation, RootFields
+from omniroute.graphql.streams import stream_field
 
 T = TypeVar("T")
 Leaf = GraphQLScalarType | GraphQLEnumType
@@ -66,6 +67,8 @@ class RoleSchema:
     schema: GraphQLSchema
     roots: Mapping[str, Root]
     view: RoleView
+    streams: Mapping[str, TableView]
+    """What the streams of subscription_root read; its other fields are those of query_root."""
     plugged: Mapping[tuple[Operation, str], RootFields]
     """Who answers root fields that are not tables."""
 
@@ -90,6 +93,7 @@ class _Builder:
         self.names = view.model.names
         self.types: dict[str, Any] = {}
         self.roots: dict[str, Root] = {}
+        self.streams: dict[str, TableView] = {}
         self.others = plugged
         self.plugged: dict[tuple[Operation, str], RootFields] = {}
 
@@ -99,14 +103,26 @@ class _Builder:
             fields |= self._table_roots(table)
         for function in self.view.functions:
             fields |= self._function_roots(function)
+        followed = fields | self._stream_roots(fields) | self._plugged("subscription")
         fields |= self._plugged("query")
         if not fields:
             fields[NOTHING] = GraphQLField(GraphQLString, description="This role may read nothing.")
         root = GraphQLObjectType("query_root", fields)
         changes = self._plugged("mutation")
         mutation = GraphQLObjectType("mutation_root", changes) if changes else None
-        schema = GraphQLSchema(root, mutation, directives=[*specified_directives, CACHED])
-        return RoleSchema(schema, self.roots, self.view, self.plugged)
+        subscription = GraphQLObjectType("subscription_root", followed) if followed else None
+        schema = GraphQLSchema(root, mutation, subscription, directives=[*specified_directives, CACHED])
+        return RoleSchema(schema, self.roots, self.view, self.streams, self.plugged)
+
+    def _stream_roots(self, taken: Mapping[str, GraphQLField]) -> dict[str, GraphQLField]:
+        fields = {}
+        for table in self.view.tables.values():
+            custom = table.tracked.table.root_fields.get("select_stream")
+            name = custom or self.names.field(table.root, "stream")
+            field = stream_field(self, table) if "select" in table.roots and name not in taken else None
+            if field is not None:
+                fields[name], self.streams[name] = field, table
+        return fields
 
     def _plugged(self, operation: Operation) -> dict[str, GraphQLField]:
         fields: dict[str, GraphQLField] = {}
@@ -196,6 +212,14 @@ class _Builder:
 
     def _value(self, table: TableView, column: Column) -> Any:
         return self._enum_of(table, column) or self._pg(column.type)
+
+    def value_type(self, table: TableView, column: Column) -> Any:
+        """The type of a column's values."""
+        return self._value(table, column)
+
+    def condition_type(self, table: TableView) -> GraphQLInputObjectType:
+        """The type of conditions on a table's rows."""
+        return self._bool_exp(table)
 
     # Rows.
 

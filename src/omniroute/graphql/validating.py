@@ -38,6 +38,14 @@ _MESSAGES = (
     (re.compile(r"Variable '\$(\w+)' is not defined"), 'unbound variable "{0}"'),
     (re.compile(r"Field '\w+' argument '(\w+)' of type '[^']+' is required"), "missing required field '{0}'"),
     (re.compile(r"Field '[\w.]+\.(\w+)' of required type"), "missing required field '{0}'"),
+    (
+        re.compile(r"[Ss]ubscription.* must select only one top level field"),
+        "subscriptions must select one top level field",
+    ),
+    (
+        re.compile(r"[Ss]ubscription.* must not select an introspection top level field"),
+        "subscriptions must select one top level field",
+    ),
     (re.compile(r"Field '(\w+)' of type '[^']+' must have a selection"), "missing selection set for '{0}'"),
 )
 
@@ -67,7 +75,7 @@ def check_document(schema: RoleSchema, document: DocumentNode, operation: Operat
     """
     if operation.operation is OperationType.MUTATION and schema.schema.mutation_type is None:
         raise RequestRefused("no mutations exist")
-    if operation.operation is OperationType.SUBSCRIPTION:
+    if operation.operation is OperationType.SUBSCRIPTION and schema.schema.subscription_type is None:
         raise RequestRefused("no subscriptions exist")
     errors = validate(schema.schema, document, max_errors=1)
     if errors:

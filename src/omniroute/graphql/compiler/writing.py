@@ -87,6 +87,10 @@ class Writer:
         else:
             self.slots.append(Slot(value, how, path))
             number = len(self.slots)
+        return self.slot(number, kind)
+
+    def slot(self, number: int, kind: PgType) -> Composable:
+        """The parameter of this number, cast to its type."""
         return SQL("${}::{}").format(SQL(str(number)), type_name(kind))
 
     def column(self, alias: Identifier, name: str) -> Composable:
