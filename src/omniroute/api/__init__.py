@@ -15,7 +15,7 @@ problems.py     the only table from refusal to HTTP status
 from omniroute.api.application import create_app
 from omniroute.api.call import Limits, PaymentServices, Poster, Services
 from omniroute.api.openapi import error_codes
-from omniroute.api.proxies import Proxies, read_networks
+from omniroute.api.proxies import Proxies
 from omniroute.api.registry import openapi_document, select
 from omniroute.api.selection import EVERYTHING, Selection, UnknownModule
 
@@ -31,6 +31,5 @@ __all__ = [
     "create_app",
     "error_codes",
     "openapi_document",
-    "read_networks",
     "select",
 ]

@@ -6,7 +6,6 @@ round of each background job, close the pools, stop the embedded server.
 
 import asyncio
 import gc
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
@@ -20,6 +19,7 @@ from granian.server.embed import Server
 from omniroute import api
 from omniroute.app.places import postgres_folder, with_server
 from omniroute.app.settings import Settings
+from omniroute.app.signals import stop_on_signal
 from omniroute.app.wiring import House, opened
 from omniroute.app.workers import JOB_NAMES, select_jobs, work
 from omniroute.infra import events, postgres
@@ -43,20 +43,6 @@ def telemetry(settings: Settings, service: str) -> Iterator[None]:
         yield
     finally:
         stop_tracing()
-
-
-def stop_on_signal() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set; the second signal ends the process at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def told(number: int) -> None:
-        stop.set()
-        loop.remove_signal_handler(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told, number)
-    return stop
 
 
 def _spare_the_collector() -> None:

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
-from omniroute.api import read_networks
-from omniroute.infra.postgres import default_folder
+from omniroute.kit.networks import read_networks
 from omniroute.kit.refusal import Kind, Refusal
 
 PREFIX = "OMNIROUTE_"
@@ -211,7 +210,11 @@ class Settings:
     @property
     def data_folder(self) -> Path:
         """Where data is kept."""
-        return Path(self.data_dir).expanduser().absolute() if self.data_dir else default_folder().parent
+        if self.data_dir:
+            return Path(self.data_dir).expanduser().absolute()
+        from omniroute.infra.postgres import default_folder  # It is slow to load, and most commands can do without.
+
+        return default_folder().parent
 
     @property
     def bank_files_folder(self) -> Path:

@@ -10,14 +10,16 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from omniroute import api, ledger
 from omniroute.app.calendar import BusinessDays
+from omniroute.app.databases import open_vault, pool_limits, worker_database
 from omniroute.app.rails import connectors, worker_id
 from omniroute.app.settings import Settings
 from omniroute.infra.batch import BatchLimits
 from omniroute.infra.http import Limits, RailClients, public_only
-from omniroute.infra.postgres import Database, PoolLimits
-from omniroute.infra.secrets import Vault, open_keys
+from omniroute.infra.postgres import Database
+from omniroute.infra.secrets import Vault
 from omniroute.infra.telemetry import new_registry
 from omniroute.kit.clock import Clock, SystemClock
+from omniroute.kit.networks import read_networks
 from omniroute.money import desk, payments
 from omniroute.money.batches import BatchWorker
 from omniroute.money.connections import ConnectionLinks
@@ -95,40 +97,10 @@ class House:
             worker_db=self.worker_db,
             data_folder=folder if folder.exists() else None,
             public_url=settings.public_url,
-            proxies=api.Proxies(api.read_networks(settings.trusted_proxies), settings.trusted_proxy_header),
+            proxies=api.Proxies(read_networks(settings.trusted_proxies), settings.trusted_proxy_header),
             selection=selection,
             loopback_webhooks_allowed=settings.allow_loopback_webhooks,
         )
-
-
-def open_vault(settings: Settings, *, create: bool = False) -> Vault:
-    """What seals stored secrets. `create`: make the folder of keys and a first key if there is none.
-
-    Raises: BadKeys, KeysUnavailable.
-    """
-    keys = open_keys(
-        settings.secrets_provider,
-        folder=settings.secrets_folder,
-        create=create,
-        module=settings.secrets_pkcs11_module,
-        token=settings.secrets_pkcs11_token,
-        slot=settings.secrets_pkcs11_slot,
-        label=settings.secrets_pkcs11_label,
-        pin=settings.secrets_pkcs11_pin,
-        pin_file=settings.secrets_pkcs11_pin_file,
-    )
-    return Vault(keys)
-
-
-def pool_limits(settings: Settings) -> PoolLimits:
-    """The limits of one pool."""
-    return PoolLimits(
-        size_max=settings.database_pool_size_max,
-        statement_timeout_ms=settings.database_statement_timeout_ms,
-        lock_timeout_ms=settings.database_lock_timeout_ms,
-        idle_in_transaction_timeout_ms=settings.database_idle_timeout_ms,
-        acquire_timeout_s=settings.database_acquire_timeout_s,
-    )
 
 
 def batch_limits(settings: Settings) -> BatchLimits:
@@ -140,31 +112,6 @@ def batch_limits(settings: Settings) -> BatchLimits:
         lane_queue_max=max(1, settings.group_queue_max // 2),
         calls_max=settings.group_lanes,
     )
-
-
-@asynccontextmanager
-async def app_database(settings: Settings) -> AsyncIterator[Database]:
-    """The doors' pool alone, for commands that act for one organisation."""
-    db = await Database.open(
-        settings.database_url, role="omniroute_app", limits=pool_limits(settings), application_name="omniroute-cli"
-    )
-    try:
-        yield db
-    finally:
-        await db.close()
-
-
-@asynccontextmanager
-async def worker_database(settings: Settings) -> AsyncIterator[Database]:
-    """The background role's pool alone, for checks and background work."""
-    url = settings.database_worker_url or settings.database_url
-    db = await Database.open(
-        url, role="omniroute_worker", limits=pool_limits(settings), application_name="omniroute-worker"
-    )
-    try:
-        yield db
-    finally:
-        await db.close()
 
 
 @asynccontextmanager
@@ -222,7 +169,14 @@ def _money(
     limits = payments.DispatcherLimits(in_flight_max=settings.payment_exchanges_max)
     worker = worker_id()
     dispatcher = payments.Dispatcher(
-        worker_db, links, clock=clock, business_day=days, worker_id=worker, limits=limits, rules=rulebooks
+        worker_db,
+        links,
+        clock=clock,
+        business_day=days,
+        worker_id=worker,
+        limits=limits,
+        rules=rulebooks,
+        elsewhere=desk.hear_reversal,
     )
     files = payments.FileSender(
         worker_db,
