@@ -12,7 +12,7 @@ import httpx
 
 from omniroute.api import Services
 from omniroute.app.cli_sandbox import Outside
-from omniroute.money import payments
+from omniroute.money import desk, payments
 from omniroute.money.institutions import check_digit
 from tests.api.makers import Client, transfer
 
@@ -154,6 +154,7 @@ async def payer(client: Client, services: Services, outside: Outside) -> AsyncIt
         clock=services.clock,
         business_day=services.poster.today,
         worker_id="worker-of-tests",
+        elsewhere=desk.hear_reversal,
     )
     made = Payer(client, services, outside, {}, dispatcher)
     made.connection = await made.connect("nip", "NGN", "nip")

@@ -8,7 +8,7 @@ claim nothing has left; after it the lease runs out, and the attempt counts as u
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -84,8 +84,19 @@ class RulesOf(Protocol):
         ...
 
 
+class HeardElsewhere(Protocol):
+    """Who knows what a call is about that is not about an attempt."""
+
+    async def __call__(self, tx: Tx, connection_id: UUID, ref: str, *, now: datetime) -> str | None:
+        """Take a hint about what has this name on the rail; what was made of it, or None when nothing has it."""
+        ...
+
+
 class Dispatcher:
-    """One a process. `worker_id` names it in claims; `db` is the worker's. `rules` None: nothing is looked at again."""
+    """One a process. `worker_id` names it in claims; `db` is the worker's. `rules` None: nothing is looked at again.
+
+    `elsewhere`: who is told of calls about something that is no attempt (requests to take a payment back).
+    """
 
     def __init__(
         self,
@@ -97,8 +108,10 @@ class Dispatcher:
         worker_id: str,
         limits: DispatcherLimits | None = None,
         rules: RulesOf | None = None,
+        elsewhere: HeardElsewhere | None = None,
     ) -> None:
         self._db, self._links, self._clock, self._rules = db, links, clock, rules
+        self._elsewhere = elsewhere
         self._business_day, self._worker_id = business_day, worker_id
         self._limits = limits or DispatcherLimits()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -381,7 +394,9 @@ class Dispatcher:
         ref = event.result.our_ref or callback.ref
         rows = await tx.all(store.SQL.attempts_by_ref, tenant=tx.tenant, connection=link.connection_id, refs=[ref])
         if not rows:
-            return "no_attempt"
+            # Whatever it says, it only makes us ask: the answer to our question counts.
+            told = self._elsewhere and await self._elsewhere(tx, link.connection_id, ref, now=self._clock.now())
+            return told or "no_attempt"
         attempt = store.attempt_of(rows[0])
         if event.trust is Trust.HINT or event.kind not in (EventKind.PAYOUT_RESULT, EventKind.QUERY_RESULT):
             await tx.execute(

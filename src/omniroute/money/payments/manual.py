@@ -301,7 +301,7 @@ async def resolve_exception(
             payment = await _attribute(tx, payment, row, account_code, now=now, today=today, meta=meta)
     text = f"{resolution.value}: {sanction.evidence.get('text', '')}"
     await note_step(tx, payment, f"exception_{resolution.value}", sanction=sanction, now=now, attempt_id=row.attempt_id)
-    await _resolve(tx, [row], text, sanction, now, meta)
+    await _resolve(tx, [row], text, sanction.actor, now, meta)
     return await _read(tx, payment.payment_id)
 
 
@@ -344,10 +344,13 @@ async def take_back(
 ) -> bool:
     """A paid order has come back as was asked for: the books take its posting back. False: it is not a paid one.
 
-    Saying it twice is the same as once.
+    Saying it twice is the same as once. Where the rail said so first, nobody needs to look at that any more.
     """
-    attempt, _ = await _lock_attempt(tx, attempt_id)
+    attempt, payment = await _lock_attempt(tx, attempt_id)
     if attempt.state is A.REVERSED:
+        rows = await _open_exceptions(tx, payment.payment_id)
+        told = [row for row in rows if row.attempt_id == attempt_id and row.kind == ExceptionKind.REVERSED_BY_RAIL]
+        await _resolve(tx, told, reason, actor or source.value, now, meta)
         return True
     if attempt.state not in (A.SUCCEEDED, A.LATE_SUCCESS):
         return False
@@ -434,17 +437,17 @@ async def _close(
 ) -> None:
     """Exceptions of these kinds are settled by what was done."""
     rows = [row for row in await _open_exceptions(tx, payment.payment_id) if row.kind in kinds]
-    await _resolve(tx, rows, text, sanction, now, meta)
+    await _resolve(tx, rows, text, sanction.actor, now, meta)
 
 
-async def _resolve(tx: Tx, rows: Sequence[Any], text: str, sanction: Sanction, now: datetime, meta: Meta) -> None:
+async def _resolve(tx: Tx, rows: Sequence[Any], text: str, by: str, now: datetime, meta: Meta) -> None:
     if not rows:
         return
     await tx.execute(
         store.SQL.resolve_exceptions,
         tenant=tx.tenant,
         exceptions=[row.exception_id for row in rows],
-        by=sanction.actor,
+        by=by,
         text=text[:2_000],
         now=now,
     )
