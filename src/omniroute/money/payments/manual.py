@@ -15,7 +15,7 @@ from omniroute import ledger
 from omniroute.infra import events
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Tx
-from omniroute.ledger import Posted, Refused
+from omniroute.ledger import Refused
 from omniroute.money.payments import approval, books, journal, outcomes, store
 from omniroute.money.payments.errors import (
     AttemptAlive,
@@ -396,11 +396,11 @@ async def _open_exceptions(tx: Tx, payment_id: UUID) -> list[Any]:
 
 async def _post(tx: Tx, commands: Sequence[ledger.Command], today: date) -> list[UUID]:
     """The ids of what was booked, all of it. Raises: the ledger's refusal."""
-    outcomes_ = await ledger.post(tx, commands, today=today) if commands else []
-    refusals = [one.refusal for one in outcomes_ if isinstance(one, Refused)]
+    booked = await ledger.book(tx, commands, today=today) if commands else []
+    refusals = [one.refusal for one in booked if isinstance(one, Refused)]
     if refusals:
         raise next((one for one in refusals if one.code != "ledger.linked_refused"), refusals[0])
-    return [one.transaction.transaction_id for one in outcomes_ if isinstance(one, Posted)]
+    return [one for one in booked if isinstance(one, UUID)]
 
 
 async def note_step(

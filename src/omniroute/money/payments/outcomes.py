@@ -12,7 +12,7 @@ from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Tx
 from omniroute.kit.money import Money
 from omniroute.kit.refusal import Refusal
-from omniroute.ledger import Posted, Refused
+from omniroute.ledger import Refused
 from omniroute.money.payments import books, journal, store
 from omniroute.money.payments.events import PaymentExceptionOpened, PaymentRetried
 from omniroute.money.payments.model import (
@@ -173,18 +173,18 @@ async def _book(tx: Tx, works: Sequence[_Work], *, today: date, meta: Meta) -> N
         commands += work.commands
     if not commands:
         return
-    outcomes = await ledger.post(tx, commands, today=today)
+    booked = await ledger.book(tx, commands, today=today)
     failed: list[_Work] = []
     for work in works:
         if not work.commands:
             continue
-        mine = outcomes[work.start : work.start + len(work.commands)]
-        refusals = [outcome.refusal for outcome in mine if isinstance(outcome, Refused)]
+        mine = booked[work.start : work.start + len(work.commands)]
+        refusals = [one.refusal for one in mine if isinstance(one, Refused)]
         if refusals:
             failed.append(work)
             _turn_down(work, next((r for r in refusals if r.code != "ledger.linked_refused"), refusals[0]))
         else:
-            _note_ids(work, [outcome.transaction.transaction_id for outcome in mine if isinstance(outcome, Posted)])
+            _note_ids(work, [one for one in mine if isinstance(one, UUID)])
     await _book_fees(tx, works, today=today, meta=meta)
     voids = [work for work in failed if work.move.books is Books.VOID]
     if voids:
@@ -276,9 +276,9 @@ async def _void_after_all(tx: Tx, works: Sequence[_Work], *, today: date, meta: 
         for number, work in enumerate(works, start=1)
         for command in books.void(work.payment, linked=number, meta=meta)
     ]
-    for outcome in await ledger.post(tx, commands, today=today):
-        if isinstance(outcome, Refused):
-            raise outcome.refusal  # A hold that cannot be released: better nothing than half.
+    for booked in await ledger.book(tx, commands, today=today):
+        if isinstance(booked, Refused):
+            raise booked.refusal  # A hold that cannot be released: better nothing than half.
 
 
 async def _book_fees(tx: Tx, works: Sequence[_Work], *, today: date, meta: Meta) -> None:
@@ -293,11 +293,11 @@ async def _book_fees(tx: Tx, works: Sequence[_Work], *, today: date, meta: Meta)
             commands.append((work, books.rail_fee(tx.tenant, work.payment, float_id, fee, meta=meta)))
     if not commands:
         return
-    outcomes = await ledger.post(tx, [command for _, command in commands], today=today)
-    for (work, _), outcome in zip(commands, outcomes, strict=True):
-        if isinstance(outcome, Refused):
+    outcomes = await ledger.book(tx, [command for _, command in commands], today=today)
+    for (work, _), booked in zip(commands, outcomes, strict=True):
+        if isinstance(booked, Refused):
             work.move = replace(
-                work.move, exception=ExceptionKind.BOOKS_REFUSED, reason=f"rail_fee: {outcome.refusal.code}"
+                work.move, exception=ExceptionKind.BOOKS_REFUSED, reason=f"rail_fee: {booked.refusal.code}"
             )
 
 
