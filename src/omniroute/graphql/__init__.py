@@ -15,6 +15,7 @@ from omniroute.graphql.errors import MetadataRefused, MetadataUnreadable, Reques
 from omniroute.graphql.executing import Answer, execute
 from omniroute.graphql.limits import Limits
 from omniroute.graphql.metadata.parsing import parse_metadata
+from omniroute.graphql.metadata.product import product_metadata
 from omniroute.graphql.metadata.reading import read_folder
 from omniroute.graphql.metadata.tree import Metadata, Problem
 from omniroute.graphql.model.catalog import Catalog, read_catalog
@@ -41,6 +42,7 @@ __all__ = [
     "load_metadata",
     "operation_kind",
     "parse_metadata",
+    "product_metadata",
     "read_catalog",
     "read_folder",
 ]

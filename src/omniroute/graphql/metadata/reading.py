@@ -51,8 +51,9 @@ def read_folder(folder: Path) -> dict[str, Any]:
     for name, members in FILES.items():
         if (root / name).exists():
             document |= _members(name, members, _file(root, root / name))
-    if (root / "actions.graphql").exists():
-        _add_types(document, (root / "actions.graphql").read_text(encoding="utf-8"))
+    types = (root / "actions.graphql").read_text(encoding="utf-8") if (root / "actions.graphql").exists() else ""
+    if types.strip():  # The CLI writes an empty one where there are no actions.
+        _add_types(document, types)
     return document
 
 
