@@ -186,6 +186,7 @@ def _money(
         worker_id=worker,
         folders=payments.Folders(settings.bank_files_folder),
         holidays=days.holidays,
+        rules=rulebooks,
     )
     statements = payments.StatementReader(worker_db, links, clock=clock, business_day=days)
     batches = BatchWorker(worker_db, rulebooks, clock=clock, business_day=days)

@@ -24,6 +24,7 @@ from omniroute.money.payments.files import hear_file
 from omniroute.money.payments.links import Link, LinkDown, Links
 from omniroute.money.payments.model import Attempt, AttemptState, Payment, PaymentState, Source
 from omniroute.money.payments.outcomes import Evidence, Recorded
+from omniroute.money.payments.rechecking import RulesOf
 from omniroute.money.payments.sending import Claimed
 from omniroute.money.payments.transitions import Books, Move
 from omniroute.ports.rails import (
@@ -66,22 +67,6 @@ class DispatcherLimits:
     in_flight_max: int = 200
     claim_max: int = 200
     records: BatchLimits = RECORDS
-
-
-class Rules(Protocol):
-    """An organisation's rules, to look at a payment once more before it leaves."""
-
-    def recheck(self, payment: Payment) -> None:
-        """Whether it would still be allowed. Raises: a Refusal."""
-        ...
-
-
-class RulesOf(Protocol):
-    """Finds an organisation's rules."""
-
-    async def get(self, tenant_id: UUID) -> Rules:
-        """The rules as they stand; cached for seconds at most."""
-        ...
 
 
 class HeardElsewhere(Protocol):
