@@ -25,9 +25,11 @@ from omniroute.graphql.streams import cursor_columns
 
 ROWS_MAX = 1_000
 """Rows in one message of a stream, whatever batch_size says."""
+STREAM_COLUMNS = ("low", "mark", "keys")
 _GIVEN = Identifier("$given")
 _ROW = Identifier("$row")
 _KEY = Identifier("$key")
+_BATCH = Identifier("$batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Following:
     """A statement for many subscribers, and where the parameters of each come from.
 
     Of a live query: columns `n` and the value of the field. Of a stream: `n`, rows, their keys, their values of the
-    cursor, the last value there is (null when the batch is full), and the ends of the snapshot.
+    cursor, a value up to which every visible row has now been given, and the end of the snapshot.
     """
 
     text: bytes
@@ -46,8 +48,8 @@ class Following:
 
     @property
     def columns(self) -> int:
-        """Parameters of a subscriber; a stream also has its cursor and the keys of what it has got."""
-        return len(self.slots) + (2 if self.is_stream else 0)
+        """Parameters of a subscriber; a stream has three more: `low`, `mark`, and the keys of rows it has got."""
+        return len(self.slots) + (len(STREAM_COLUMNS) if self.is_stream else 0)
 
 
 class _SharedWriter(Writer):
@@ -109,7 +111,7 @@ class FollowingCompiler(Compiler):
         seen = SQL(" AND ").join(conditions)
         key = SQL("md5({})").format(self._identity(table, alias, here))
         rows = SQL(
-            "SELECT {built} AS o, ({here})::text AS v, {key} AS k FROM {table} AS {alias} WHERE {seen} AND NOT EXISTS "
+            "SELECT {built} AS o, {here} AS c, {key} AS k FROM {table} AS {alias} WHERE {seen} AND NOT EXISTS "
             "(SELECT FROM unnest({keys}) AS {k} WHERE {k} = {key}) ORDER BY {here} {way}, 3 LIMIT {limit}"
         ).format(
             built=self._built(self._columns(table, self.collector.inner(field), alias)),
@@ -123,25 +125,29 @@ class FollowingCompiler(Compiler):
             way=SQL("ASC" if is_up else "DESC"),
             limit=limit,
         )
-        last = SQL("SELECT ({here})::text FROM {table} AS {alias} WHERE {seen} ORDER BY {here} {way} LIMIT 1").format(
+        last = SQL("SELECT {here} FROM {table} AS {alias} WHERE {seen} ORDER BY {here} {way} LIMIT 1").format(
             here=here,
             table=table_name(table.name),
             alias=alias,
             seen=seen,
             way=SQL("DESC" if is_up else "ASC"),
         )
+        batch = SQL(
+            "SELECT coalesce(json_agg({row}.o), '[]'::json)::text AS o, array_agg({row}.k) AS k, "
+            "array_agg({row}.c::text) AS v, CASE WHEN count(*) < {limit} THEN ({last}) "
+            "ELSE (array_agg({row}.c))[count(*)] END AS until FROM ({rows}) AS {row}"
+        ).format(row=_ROW, limit=limit, last=last, rows=rows)
         text = SQL(
-            'SELECT {given}."n", "$batch".* , pg_snapshot_xmin("$now")::text, pg_snapshot_xmax("$now")::text '
-            'FROM pg_current_snapshot() AS "$now", {subscribers} CROSS JOIN LATERAL (SELECT '
-            "coalesce(json_agg({row}.o), '[]'::json)::text, array_agg({row}.k), array_agg({row}.v), "
-            'CASE WHEN count(*) < {limit} THEN ({last}) END FROM ({rows}) AS {row}) AS "$batch"'
+            "SELECT {given}.n, {batch}.o, {batch}.k, {batch}.v, "
+            "CASE WHEN {given}.mark IS NULL OR {batch}.until {beyond} {mark} THEN {batch}.until::text END, "
+            "pg_snapshot_xmax(pg_current_snapshot())::text FROM {subscribers} CROSS JOIN LATERAL ({inner}) AS {batch}"
         ).format(
             given=_GIVEN,
-            subscribers=self._subscribers(("low", "keys")),
-            row=_ROW,
-            limit=limit,
-            last=last,
-            rows=rows,
+            batch=_BATCH,
+            beyond=SQL(">=" if is_up else "<="),
+            mark=given("mark", column.type),
+            subscribers=self._subscribers(STREAM_COLUMNS),
+            inner=batch,
         )
         return Following(text.as_bytes(None), tuple(self.writer.slots), field.response, True, column.type)
 
