@@ -307,16 +307,6 @@ async def _refused_by_books(tx: Tx, draft: _Draft, refusal: Refusal) -> Initiate
 
 
 async def _write(tx: Tx, accepted: Sequence[tuple[_Draft, Payment]], uses: Uses, *, now: datetime) -> None:
-    payments = [payment for _, payment in accepted]
-    await store.set_limit_uses(tx, uses)
-    await store.insert_payments(
-        tx,
-        payments,
-        [draft.hash for draft, _ in accepted],
-        [draft.request.key for draft, _ in accepted],
-        [draft.decision.limits for draft, _ in accepted],
-        now,
-    )
     steps = [
         store.NewStep(
             payment.payment_id,
@@ -327,13 +317,23 @@ async def _write(tx: Tx, accepted: Sequence[tuple[_Draft, Payment]], uses: Uses,
         )
         for draft, payment in accepted
     ]
-    await store.insert_steps(tx, steps, now)
     told: list[journal.Told] = []
     for draft, payment in accepted:
         told.append(journal.tell(payment, draft.request.meta, kind=PaymentInitiated))
         if payment.state is PaymentState.SUCCEEDED:
             told.append(journal.tell(payment, draft.request.meta))
-    await events.append_each(tx, told)
+    async with tx.pipelined():
+        await store.set_limit_uses(tx, uses)
+        await store.insert_payments(
+            tx,
+            [payment for _, payment in accepted],
+            [draft.hash for draft, _ in accepted],
+            [draft.request.key for draft, _ in accepted],
+            [draft.decision.limits for draft, _ in accepted],
+            now,
+        )
+        await store.insert_steps(tx, steps, now)
+        await events.append_each(tx, told)
 
 
 def _copy_repeats(requests: Sequence[Request], outcomes: Sequence[InitiateOutcome | None]) -> list[InitiateOutcome]:

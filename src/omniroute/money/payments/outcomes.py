@@ -108,7 +108,9 @@ async def _apply(
     meta: Meta | None,
 ) -> list[Recorded]:
     meta = meta or Meta(actor="system:payments", channel="worker")
-    family = await store.siblings(tx, payments)
+    family: dict[UUID, list[Attempt]] = {}
+    for one in attempts.values():
+        family.setdefault(one.payment_id, []).append(one)
     routes = await store.find_routes(tx, payments.values(), attempts.values())
     works: list[_Work] = []
     for evidence in said:
@@ -135,11 +137,13 @@ async def _apply(
     ]
 
 
-def _situation(payment: Payment, attempt: Attempt, family: Sequence[Any], routes: Mapping[UUID, Route]) -> Situation:
-    others = [row for row in family if row.attempt_id != attempt.attempt_id]
+def _situation(
+    payment: Payment, attempt: Attempt, family: Sequence[Attempt], routes: Mapping[UUID, Route]
+) -> Situation:
+    others = [one for one in family if one.attempt_id != attempt.attempt_id]
     in_a_row = 0
-    for row in reversed([row for row in others if row.number < attempt.number]):
-        if row.state != AttemptState.NOT_SENT or row.connection_id != attempt.connection_id:
+    for one in reversed([one for one in others if one.number < attempt.number]):
+        if one.state is not AttemptState.NOT_SENT or one.connection_id != attempt.connection_id:
             break
         in_a_row += 1
     return Situation(
@@ -157,7 +161,7 @@ def _situation(payment: Payment, attempt: Attempt, family: Sequence[Any], routes
         not_sent_in_a_row=in_a_row,
         expires_at=payment.expires_at,
         statement_until=routes[attempt.connection_id].statement_until,
-        alone=not any(AttemptState(row.state).is_live or row.state == AttemptState.SUCCEEDED for row in others),
+        alone=not any(one.state.is_live or one.state is AttemptState.SUCCEEDED for one in others),
     )
 
 
@@ -353,22 +357,28 @@ _UNMADE = (PaymentState.FAILED, PaymentState.CANCELLED, PaymentState.EXPIRED)
 
 
 async def _write(tx: Tx, works: Sequence[_Work], *, now: datetime, meta: Meta) -> None:
-    await store.update_attempts(tx, [work.attempt for work in works], now)
-    moved = [work for work in works if work.move.payment is not None or work.move.candidate is not None]
-    await store.update_payments(tx, [work.payment for work in moved], now)
-    await store.release_limit_uses(tx, [work.payment for work in moved if work.payment.state in _UNMADE])
     opened = await store.insert_exceptions(tx, [_exception(work) for work in works if work.move.exception], now)
-    await store.insert_steps(tx, [_step(work) for work in works if work.move.note], now)
-    told: list[tuple[events.Event, Meta]] = []
-    for work in works:
-        if work.move.attempt is AttemptState.UNKNOWN and work.move.payment is None:
-            told.append(journal.tell(work.payment, meta, work.attempt))
-        elif work.move.payment is PaymentState.APPROVED:
-            told.append(journal.tell(work.payment, meta, work.attempt, kind=PaymentRetried))
-        elif work.move.payment is not None or work.move.attempt is AttemptState.PENDING:
-            told.append(journal.tell(work.payment, meta, work.attempt))
+    moved = [work.payment for work in works if work.move.payment is not None or work.move.candidate is not None]
+    told = [one for work in works if (one := _told(work, meta)) is not None]
     told += [(PaymentExceptionOpened(row.payment_id, row.exception_id, row.kind), meta) for row in opened]
-    await events.append_each(tx, told)
+    async with tx.pipelined():
+        await store.update_attempts(tx, [work.attempt for work in works], now)
+        await store.update_payments(tx, moved, now)
+        await store.release_limit_uses(tx, [payment for payment in moved if payment.state in _UNMADE])
+        await store.insert_steps(tx, [_step(work) for work in works if work.move.note], now)
+        await events.append_each(tx, told)
+
+
+def _told(work: _Work, meta: Meta) -> tuple[events.Event, Meta] | None:
+    """The event of a step, if it is worth one."""
+    move = work.move
+    if move.attempt is AttemptState.UNKNOWN and move.payment is None:
+        return journal.tell(work.payment, meta, work.attempt)
+    if move.payment is PaymentState.APPROVED:
+        return journal.tell(work.payment, meta, work.attempt, kind=PaymentRetried)
+    if move.payment is not None or move.attempt is AttemptState.PENDING:
+        return journal.tell(work.payment, meta, work.attempt)
+    return None
 
 
 def _step(work: _Work) -> store.NewStep:

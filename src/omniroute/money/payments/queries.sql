@@ -236,18 +236,23 @@ UPDATE payment_attempt a
    AND a.claimed_by = %(claimed_by)s AND a.lease_until > %(now)s
 RETURNING a.attempt_id
 
--- name: lock_attempts_with_payments
--- Attempts and their payments, held until the transaction ends; payments are always locked in the same order.
-SELECT a.*
-  FROM payment_attempt a
- WHERE a.tenant_id = %(tenant)s AND a.attempt_id = ANY (%(attempts)s)
- ORDER BY a.payment_id, a.number
+-- name: lock_payments_of_attempts
+-- The payments of these attempts, held until the transaction ends; payments before attempts, in the same order always.
+SELECT * FROM payment
+ WHERE tenant_id = %(tenant)s
+   AND payment_id IN (SELECT payment_id FROM payment_attempt
+                       WHERE tenant_id = %(tenant)s AND attempt_id = ANY (%(attempts)s))
+ ORDER BY payment_id
    FOR UPDATE
 
--- name: payments_of_attempts
--- Which payments these attempts belong to.
-SELECT DISTINCT payment_id FROM payment_attempt
- WHERE tenant_id = %(tenant)s AND attempt_id = ANY (%(attempts)s)
+-- name: lock_families
+-- These attempts and every other attempt of their payments, held until the transaction ends.
+SELECT * FROM payment_attempt
+ WHERE tenant_id = %(tenant)s
+   AND payment_id IN (SELECT payment_id FROM payment_attempt
+                       WHERE tenant_id = %(tenant)s AND attempt_id = ANY (%(attempts)s))
+ ORDER BY payment_id, number
+   FOR UPDATE
 
 -- name: siblings
 -- Every attempt of these payments, briefly.
@@ -262,7 +267,7 @@ UPDATE payment_attempt a
    SET state = n.state, provider_ref = n.provider_ref, code = n.code, code_class = n.code_class, message = n.message,
        receipt = n.receipt, rail_fee_minor = n.rail_fee_minor, evidence = n.evidence,
        sent_at = n.sent_at, next_query_at = n.next_query_at,
-       query_count = n.query_count, not_found_count = n.not_found_count, updated_at = %(now)s
+       query_count = n.query_count, not_found_count = n.not_found_count, asked_by = NULL, updated_at = %(now)s
   FROM unnest(%(attempt_id)s::uuid[], %(state)s::text[], %(provider_ref)s::text[], %(code)s::text[],
               %(code_class)s::text[], %(message)s::text[], %(receipt)s::text[], %(rail_fee_minor)s::bigint[],
               %(evidence)s::jsonb[], %(sent_at)s::timestamptz[], %(next_query_at)s::timestamptz[],
@@ -272,11 +277,29 @@ UPDATE payment_attempt a
  WHERE a.tenant_id = %(tenant)s AND a.attempt_id = n.attempt_id
 
 -- name: lost_attempts
--- Attempts whose taker did not come back in time, over all organisations.
+-- Attempts whose taker did not come back in time, or is gone, over all organisations. Those in files wait for their file.
 SELECT tenant_id, attempt_id, connection_id, state FROM payment_attempt
- WHERE state IN ('created', 'sending') AND lease_until <= %(now)s
+ WHERE state IN ('created', 'sending')
+   AND (lease_until <= %(now)s
+        OR claimed_by = ANY (%(gone)s::text[]) AND lease_until < created_at + interval '1 day')
  ORDER BY lease_until
  LIMIT %(limit)s
+
+-- name: takers
+-- Who has attempts in hand, or asks about some, over all organisations.
+SELECT claimed_by AS taker FROM payment_attempt WHERE state IN ('created', 'sending')
+UNION
+SELECT asked_by FROM payment_attempt WHERE asked_by IS NOT NULL
+
+-- name: tenants_asked_for
+-- Organisations for which these were asking.
+SELECT DISTINCT tenant_id FROM payment_attempt WHERE asked_by = ANY (%(gone)s::text[])
+
+-- name: ask_again
+-- Ask at the next occasion: who asked is gone, and nobody has heard the answer.
+UPDATE payment_attempt
+   SET next_query_at = CASE WHEN next_query_at > %(now)s THEN %(now)s ELSE next_query_at END, asked_by = NULL
+ WHERE tenant_id = %(tenant)s AND asked_by = ANY (%(gone)s::text[])
 
 -- name: attempts_to_ask
 -- Attempts about which the rail is to be asked, over all organisations, the longest waiting first.
@@ -288,7 +311,7 @@ SELECT tenant_id, attempt_id, connection_id FROM payment_attempt
 -- name: take_to_ask
 -- Those of the given attempts that are still to be asked about; nobody else asks until the lease is over.
 UPDATE payment_attempt a
-   SET next_query_at = %(lease_until)s
+   SET next_query_at = %(lease_until)s, asked_by = %(asked_by)s
  WHERE (a.tenant_id, a.attempt_id) IN (
        SELECT t.tenant_id, t.attempt_id FROM payment_attempt t
         WHERE t.tenant_id = %(tenant)s AND t.attempt_id = ANY (%(attempts)s) AND t.state IN ('pending', 'unknown', 'succeeded')
