@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from omniroute.graphql.actions import check_actions
 from omniroute.graphql.errors import MetadataRefused
 from omniroute.graphql.metadata.parsing import parse_metadata
 from omniroute.graphql.metadata.reading import read_folder
 from omniroute.graphql.metadata.tree import Metadata, Problem, Source, Table
 from omniroute.graphql.model.catalog import Catalog
 from omniroute.graphql.model.filters import FilterUnreadable, read_filter
-from omniroute.graphql.model.roles import GRAPHQL_NAME, RoleView, is_query, known_roles
+from omniroute.graphql.model.roles import ADMIN, GRAPHQL_NAME, RoleView, is_query, known_roles
 from omniroute.graphql.model.tables import Model, Tracked
 from omniroute.graphql.schema import build_schema
 
@@ -40,12 +41,9 @@ def _left_out(metadata: Metadata) -> Iterator[Problem]:
         yield Problem(f"source {source.name}", "one source is served, the first")
     for source in metadata.sources[:1]:
         yield from _left_out_of(source)
-    for action in metadata.actions:
-        yield Problem(f"action {action.name}", "actions are not served")
+    yield from check_actions(metadata)
     for cron in metadata.cron_triggers:
         yield Problem(f"cron trigger {cron.name}", "cron triggers are not served")
-    if metadata.batch_limit.everyone is not None or metadata.batch_limit.by_role:
-        yield Problem("api_limits.batch_limit", "batches are not served")
 
 
 def _left_out_of(source: Source) -> Iterator[Problem]:
@@ -68,6 +66,7 @@ def _unfit(metadata: Metadata, catalog: Catalog) -> Iterator[Problem]:
     for one in model.functions:
         if one.function.exposed_as is None and not is_query(one):
             yield Problem(f"function {one.function.name}", "it may change data, and mutations are not served")
+    yield from check_actions(metadata, RoleView(model, ADMIN))
     for role in sorted(known_roles(metadata)):
         yield from _clashes(model, role)
 

@@ -55,7 +55,9 @@ def lift(node: ValueNode, kind: Any, variables: Variables) -> "Given | Absent":
         assert isinstance(node, ObjectValueNode)
         members = {one.name.value: lift(one.value, kind.fields[one.name.value].type, variables) for one in node.fields}
         return {name: value for name, value in members.items() if not isinstance(value, Absent)}
-    if isinstance(kind, GraphQLScalarType) and kind.name in JSONS:
+    if isinstance(kind, GraphQLScalarType) and (
+        kind.name in JSONS or isinstance(node, ListValueNode | ObjectValueNode)
+    ):
         return _json(node, kind, variables)
     assert isinstance(kind, GraphQLScalarType | GraphQLEnumType)
     return Constant(kind.parse_literal(node))
