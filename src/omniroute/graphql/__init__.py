@@ -10,6 +10,10 @@ that statement, never part of its text. Permissions are conditions in it; row-le
 """
 
 from omniroute.graphql.checking import check, load_metadata
+from omniroute.graphql.doors.http import DoorLimits, HttpDoor
+from omniroute.graphql.doors.mounting import mount
+from omniroute.graphql.doors.serving import Serving
+from omniroute.graphql.doors.visitors import Gate
 from omniroute.graphql.engine import Engine, operation_kind
 from omniroute.graphql.errors import MetadataRefused, MetadataUnreadable, RequestRefused
 from omniroute.graphql.executing import Answer, execute
@@ -26,7 +30,10 @@ __all__ = [
     "Answer",
     "Call",
     "Catalog",
+    "DoorLimits",
     "Engine",
+    "Gate",
+    "HttpDoor",
     "Limits",
     "Metadata",
     "MetadataRefused",
@@ -35,11 +42,13 @@ __all__ = [
     "Problem",
     "RequestRefused",
     "RootFields",
+    "Serving",
     "Session",
     "Types",
     "check",
     "execute",
     "load_metadata",
+    "mount",
     "operation_kind",
     "parse_metadata",
     "product_metadata",

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar, cast
 
 from omniroute.graphql.metadata.tree import (
     Action,
+    AllowedQueries,
     Argument,
     ComputedField,
     CronTrigger,
@@ -30,8 +31,6 @@ from omniroute.graphql.metadata.tree import (
 T = TypeVar("T")
 
 NOT_SERVED = {
-    "allowlist": "allow lists are not served",
-    "query_collections": "query collections are not served",
     "remote_schemas": "remote schemas are not served",
     "rest_endpoints": "REST endpoints are not served",
     "backend_configs": "sources other than PostgreSQL are not served",
@@ -154,6 +153,7 @@ def parse_metadata(document: Mapping[str, Any]) -> tuple[Metadata, tuple[Problem
             custom_types=_custom_types(top.part("custom_types")),
             cron_triggers=top.each("cron_triggers", _called("cron trigger", "name"), _cron),
             introspection_off=frozenset(map(str, top.part("graphql_schema_introspection").items("disabled_for_roles"))),
+            allow_list=_allow_list(top),
             **_limits(limits),
         )
     return metadata, tuple(problems)
@@ -256,14 +256,13 @@ def _function(part: Part) -> Function:
         )
 
 
-def _manual(part: Part) -> tuple[Name, dict[str, str]] | None:
+def _manual(part: Part) -> tuple[Name, dict[str, str], bool] | None:
     if "manual_configuration" not in part.members:
         return None
     manual = part.part("manual_configuration")
-    if manual.text("insertion_order") == "after_parent":
-        manual.raw("insertion_order")
     with manual.read():
-        return manual.name("remote_table"), manual.texts("column_mapping")
+        is_after = manual.text("insertion_order") == "after_parent"
+        return manual.name("remote_table"), manual.texts("column_mapping"), is_after
 
 
 def _columns(part: Part, value: Any) -> tuple[str, ...]:
@@ -480,3 +479,28 @@ def _limits(part: Part) -> dict[str, RoleLimit]:
             by_role = {role: value for role, value in one.mapping("per_role").items() if isinstance(value, int)}
             found[name] = RoleLimit() if off else RoleLimit(one.number("global"), by_role)
     return found
+
+
+def _allow_list(top: Part) -> tuple[AllowedQueries, ...]:
+    """The collections that are on the allow list; the others are only kept for reference."""
+    collections = dict(top.each("query_collections", _called("query collection", "name"), _collection))
+
+    def allowed(part: Part) -> AllowedQueries:
+        name, scope = part.need("collection"), part.part("scope")
+        if name not in collections:
+            part.wrong(f"there is no query collection {name}")
+        with scope.read():
+            everyone = scope.raw("global") in (None, True)
+            roles = None if everyone else frozenset(map(str, scope.items("roles")))
+        return AllowedQueries(name, collections.get(name, ()), roles)
+
+    return top.each("allowlist", _called("allow list", "collection"), allowed)
+
+
+def _collection(part: Part) -> tuple[str, tuple[str, ...]]:
+    definition = part.part("definition")
+    with definition.read():
+        queries = definition.each(
+            "queries", _called("query", "name"), lambda one: (one.need("name"), one.need("query"))
+        )
+        return part.need("name"), tuple(text for _, text in queries)

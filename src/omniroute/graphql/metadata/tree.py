@@ -39,7 +39,7 @@ class SelectPermission:
 
 @dataclass(frozen=True, slots=True)
 class InsertPermission:
-    """What a role may insert; kept as data."""
+    """What a role may insert."""
 
     role: str
     columns: frozenset[str] | None
@@ -50,7 +50,7 @@ class InsertPermission:
 
 @dataclass(frozen=True, slots=True)
 class UpdatePermission:
-    """What a role may update; kept as data."""
+    """What a role may update."""
 
     role: str
     columns: frozenset[str] | None
@@ -62,7 +62,7 @@ class UpdatePermission:
 
 @dataclass(frozen=True, slots=True)
 class DeletePermission:
-    """What a role may delete; kept as data."""
+    """What a role may delete."""
 
     role: str
     filter: Json
@@ -82,6 +82,8 @@ class Relationship:
     columns: tuple[str, ...]
     remote: Name | None
     mapping: Mapping[str, str] | None
+    is_after: bool = False
+    """Whether, inserted beside one of ours, its row comes second (insertion_order: after_parent)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,15 @@ class RoleLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class AllowedQueries:
+    """A collection of documents on the allow list: for every role, or for these."""
+
+    name: str
+    documents: tuple[str, ...]
+    roles: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """All of it."""
 
@@ -230,6 +241,7 @@ class Metadata:
     batch_limit: RoleLimit = RoleLimit()
     introspection_off: frozenset[str] = frozenset()
     """Roles that may not ask for the schema."""
+    allow_list: tuple[AllowedQueries, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
