@@ -108,7 +108,7 @@ async def background(settings: Settings, *, only: Collection[str] | None = None)
     """
     chosen = JOB_NAMES if only is None else select_jobs(only)
     stop = stop_on_signal()
-    async with opened(settings) as house:
+    async with opened(settings, works=True) as house:
         await repair_epoch(house)
         log.info("working", jobs=sorted(chosen))
         await work(house, stop, chosen)
@@ -149,7 +149,7 @@ async def up(
         settings = replace(settings, http_port=_free_port(settings.http_host))  # Rails are told where to call back.
     async with embedded(settings) as settled:
         await postgres.migrate(settled.database_owner_url or settled.database_url)
-        async with (beside or _nothing)(settled), opened(settled, create_keys=True) as house:
+        async with (beside or _nothing)(settled), opened(settled, create_keys=True, works=True) as house:
             await repair_epoch(house)
             await first(house)
             working = asyncio.create_task(work(house, stop, JOB_NAMES))

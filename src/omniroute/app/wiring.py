@@ -15,7 +15,7 @@ from omniroute.app.rails import connectors, worker_id
 from omniroute.app.settings import Settings
 from omniroute.infra.batch import BatchLimits
 from omniroute.infra.http import Limits, RailClients, public_only
-from omniroute.infra.postgres import Database
+from omniroute.infra.postgres import Database, present
 from omniroute.infra.secrets import Vault
 from omniroute.infra.telemetry import new_registry
 from omniroute.kit.clock import Clock, SystemClock
@@ -115,11 +115,13 @@ def batch_limits(settings: Settings) -> BatchLimits:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, clock: Clock | None = None, create_keys: bool = False) -> AsyncIterator[House]:
+async def opened(
+    settings: Settings, *, clock: Clock | None = None, create_keys: bool = False, works: bool = False
+) -> AsyncIterator[House]:
     """Open what a process needs, and close it again when its last request is answered.
 
     `create_keys`: make a first master key if there is none. Only who has all in one place may do so: keys that each
-    process made for itself would open nothing for the others.
+    process made for itself would open nothing for the others. `works`: other workers see at once when this one dies.
 
     Raises: DatabaseUnavailable, BadKeys, KeysUnavailable.
     """
@@ -128,14 +130,14 @@ async def opened(settings: Settings, *, clock: Clock | None = None, create_keys:
         settings.database_url, role="omniroute_app", limits=pool_limits(settings), application_name="omniroute-serve"
     )
     try:
-        async with worker_database(settings) as worker_db:
+        async with worker_database(settings) as worker_db, _named(settings, works=works) as worker:
             clock = clock or SystemClock()
             days = BusinessDays(worker_db, clock)
             await days.refresh()
             fresh = asyncio.create_task(days.keep_fresh())
             poster = ledger.Poster(db, days, batch_limits(settings))
             registry = _watched(poster)
-            money = _money(settings, db, worker_db, clock=clock, days=days, vault=vault, registry=registry)
+            money = _money(settings, db, worker_db, worker, clock=clock, days=days, vault=vault, registry=registry)
             courier = await _courier(settings, worker_db, money.clients, clock=clock, vault=vault, registry=registry)
             try:
                 yield House(settings, clock, db, worker_db, registry, poster, vault, money, courier)
@@ -149,10 +151,21 @@ async def opened(settings: Settings, *, clock: Clock | None = None, create_keys:
         await db.close()
 
 
+@asynccontextmanager
+async def _named(settings: Settings, *, works: bool) -> AsyncIterator[str]:
+    """The name of this process in what it takes up."""
+    if not works:
+        yield worker_id()
+        return
+    async with present(settings.database_worker_url or settings.database_url, worker_id()) as name:
+        yield name
+
+
 def _money(
     settings: Settings,
     db: Database,
     worker_db: Database,
+    worker: str,
     *,
     clock: Clock,
     days: BusinessDays,
@@ -167,7 +180,6 @@ def _money(
     rulebooks = PolicyRulebooks(db, rails, clock=clock)
     initiator = payments.Initiator(db, rulebooks, clock=clock, business_day=days, limits=batch_limits(settings))
     limits = payments.DispatcherLimits(in_flight_max=settings.payment_exchanges_max)
-    worker = worker_id()
     dispatcher = payments.Dispatcher(
         worker_db,
         links,

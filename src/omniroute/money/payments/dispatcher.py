@@ -14,7 +14,7 @@ from uuid import UUID
 
 from omniroute.infra.batch import BatchLimits, GroupCommit
 from omniroute.infra.http import ExchangeFailed, Sent
-from omniroute.infra.postgres import Database, Tx
+from omniroute.infra.postgres import Database, Departures, Tx
 from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
 from omniroute.kit.refusal import Fault
@@ -99,6 +99,7 @@ class Dispatcher:
         self._elsewhere = elsewhere
         self._business_day, self._worker_id = business_day, worker_id
         self._limits = limits or DispatcherLimits()
+        self._departures = Departures()
         self._tasks: set[asyncio.Task[None]] = set()
         self._records = GroupCommit[UUID, Evidence, Recorded | None](self._record, self._limits.records)
         self._goes = GroupCommit[UUID, tuple[Claimed, Holder | None], Claimed | None](self._go, self._limits.records)
@@ -181,7 +182,12 @@ class Dispatcher:
             ids = [row.attempt_id for row in rows]
             async with self._db.tx(tenant_id) as tx:
                 taken = await tx.all(
-                    store.SQL.take_to_ask, tenant=tenant_id, attempts=ids, now=now, lease_until=now + ASK_LEASE
+                    store.SQL.take_to_ask,
+                    tenant=tenant_id,
+                    attempts=ids,
+                    now=now,
+                    lease_until=now + ASK_LEASE,
+                    asked_by=self._worker_id,
                 )
                 attempts = [store.attempt_of(row) for row in taken]
                 found = await tx.all(
@@ -196,10 +202,20 @@ class Dispatcher:
         return asked
 
     async def recover(self) -> int:
-        """Find attempts whose taker did not come back: never sent, or unknown. How many."""
+        """Find attempts whose taker did not come back, or is gone: never sent, or unknown. How many.
+
+        Who is gone is known by his lock (`Departures`). It may be free although he lives, when he was cut off from the
+        database: so nothing is concluded but that somebody has to ask, and what was never sent he cannot send any more.
+        """
         now = self._clock.now()
         async with self._db.tx(readonly=True) as tx:
-            lost = await tx.all(store.SQL.lost_attempts, now=now, limit=self._limits.claim_max)
+            takers = {row.taker for row in await tx.all(store.SQL.takers)}
+            gone = await self._departures.of(tx, takers - {self._worker_id}, now=now)
+            lost = await tx.all(store.SQL.lost_attempts, now=now, gone=gone, limit=self._limits.claim_max)
+            asked_for = await tx.all(store.SQL.tenants_asked_for, gone=gone) if gone else []
+        for row in asked_for:
+            async with self._db.tx(row.tenant_id) as tx:
+                await tx.execute(store.SQL.ask_again, tenant=tx.tenant, gone=gone, now=now)
         for row in lost:
             never_left = row.state == AttemptState.CREATED
             result = Result(Outcome.NOT_SENT if never_left else Outcome.UNKNOWN)
