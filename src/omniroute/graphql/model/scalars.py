@@ -140,10 +140,8 @@ def _literal(parse: Any) -> Any:
                 return parse(node.value)
             case IntValueNode() | FloatValueNode():
                 return parse(Decimal(node.value))
-            case BooleanValueNode():
-                return parse(node.value)
-            case EnumValueNode():
-                raise GraphQLError(f"expected a value, but found the enum value {node.value}")
+            case BooleanValueNode() | EnumValueNode():
+                return parse(node.value)  # A value of a type of PostgreSQL's enumerations may stand without quotes.
         raise GraphQLError("expected a value, but found an object or a list")
 
     return parse_literal
