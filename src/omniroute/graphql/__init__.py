@@ -10,14 +10,18 @@ that statement, never part of its text. Permissions are conditions in it; row-le
 """
 
 from omniroute.graphql.checking import check, load_metadata
+from omniroute.graphql.doors.asgi import App
 from omniroute.graphql.doors.http import DoorLimits, HttpDoor
 from omniroute.graphql.doors.mounting import mount
 from omniroute.graphql.doors.serving import Serving
+from omniroute.graphql.doors.socket import SocketDoor, SocketLimits
 from omniroute.graphql.doors.visitors import Gate
 from omniroute.graphql.engine import Engine, operation_kind
 from omniroute.graphql.errors import MetadataRefused, MetadataUnreadable, RequestRefused
 from omniroute.graphql.executing import Answer, execute
 from omniroute.graphql.limits import Limits
+from omniroute.graphql.live.hub import Hub
+from omniroute.graphql.live.limits import LiveLimits
 from omniroute.graphql.metadata.parsing import parse_metadata
 from omniroute.graphql.metadata.product import product_metadata
 from omniroute.graphql.metadata.reading import read_folder
@@ -28,13 +32,16 @@ from omniroute.graphql.session import Session
 
 __all__ = [
     "Answer",
+    "App",
     "Call",
     "Catalog",
     "DoorLimits",
     "Engine",
     "Gate",
     "HttpDoor",
+    "Hub",
     "Limits",
+    "LiveLimits",
     "Metadata",
     "MetadataRefused",
     "MetadataUnreadable",
@@ -44,6 +51,8 @@ __all__ = [
     "RootFields",
     "Serving",
     "Session",
+    "SocketDoor",
+    "SocketLimits",
     "Types",
     "check",
     "execute",
