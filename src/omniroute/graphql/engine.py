@@ -3,7 +3,7 @@ variables."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from graphql import (
@@ -17,6 +17,7 @@ from graphql import (
 
 from omniroute.graphql.compiler.following import Following, FollowingCompiler
 from omniroute.graphql.compiler.given import shape
+from omniroute.graphql.compiler.mutating import Changes, compile_mutation
 from omniroute.graphql.compiler.selecting import Compiler, Statement
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.fields import META, Collector, Field
@@ -43,6 +44,7 @@ NO_TABLES = META | {NOTHING}
 class Prepared:
     """A validated operation and its plans by the shape of the variables."""
 
+    schema: RoleSchema
     document: DocumentNode
     operation: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
@@ -60,6 +62,9 @@ class Plan:
     """The names in the answer of what the statement gives."""
     plugged: Mapping[str, RootFields]
     """By the name in the answer, who answers the fields that are no tables."""
+    changes: Mapping[str, Changes] = field(default_factory=dict)
+    """Of a mutation: by the name in the answer, what the fields of tables and functions do. Then there is no
+    statement."""
     following: Following | None = None
     """Of a subscription: the statement that answers many subscribers at once. Then there is no other."""
 
@@ -104,31 +109,32 @@ class Engine:
         self.stringify_numerics = stringify_numerics
         self.plugged = tuple(plugged)
         self.roles = known_roles(metadata).union(*(one.roles() for one in self.plugged))
-        self._schemas: dict[str, RoleSchema] = {}
-        self._operations: _Kept[tuple[str, str, str | None], Prepared] = _Kept(OPERATIONS_KEPT)
+        self._schemas: dict[tuple[str, bool], RoleSchema] = {}
+        self._operations: _Kept[tuple[str, str, str | None, bool], Prepared] = _Kept(OPERATIONS_KEPT)
 
     @classmethod
     async def open(cls, db: Database, metadata: Metadata, **options: Any) -> "Engine":
         """An engine over what the database is like now; open another after a migration."""
         return cls(db, metadata, await read_catalog(db, metadata), **options)
 
-    def schema(self, role: str) -> RoleSchema:
+    def schema(self, role: str, *, is_backend: bool = False) -> RoleSchema:
         """The schema of a role; one nobody has heard of sees nothing."""
         known = role if role in self.roles else UNKNOWN_ROLE
-        if known not in self._schemas:
-            self._schemas[known] = build_schema(RoleView(self.model, known), self.plugged)
-        return self._schemas[known]
+        key = (known, is_backend)
+        if key not in self._schemas:
+            self._schemas[key] = build_schema(RoleView(self.model, known), self.plugged, is_backend=is_backend)
+        return self._schemas[key]
 
-    def prepare(self, role: str, document: str, operation_name: str | None) -> Prepared:
-        """Parse, bound and validate a document, once.
+    def prepare(self, role: str, document: str, operation_name: str | None, *, is_backend: bool = False) -> Prepared:
+        """Parse, bound and validate a document, once. `is_backend`: for one of our own side.
 
         Raises: RequestRefused.
         """
-        key = (role if role in self.roles else UNKNOWN_ROLE, document, operation_name)
+        key = (role if role in self.roles else UNKNOWN_ROLE, document, operation_name, is_backend)
         found = self._operations.find(key)
         return found or self._operations.keep(key, self._prepare(*key))
 
-    def _prepare(self, role: str, text: str, operation_name: str | None) -> Prepared:
+    def _prepare(self, role: str, text: str, operation_name: str | None, is_backend: bool) -> Prepared:
         document = parse_within(text, self.limits)
         operation = choose_operation(document, operation_name)
         fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
@@ -144,13 +150,13 @@ class Engine:
                 operation=OperationType.QUERY, selection_set=fragment.selection_set
             )
             check_size(check_fragment, fragments, self.limits, depth=depth, nodes=nodes)
-        schema = self.schema(role)
+        schema = self.schema(role, is_backend=is_backend)
         check_document(schema, document, operation)
         types = {
             one.variable.name.value: type_from_ast(schema.schema, one.type)
             for one in operation.variable_definitions or ()
         }
-        return Prepared(document, operation, fragments, types, _Kept(SHAPES_KEPT))
+        return Prepared(schema, document, operation, fragments, types, _Kept(SHAPES_KEPT))
 
     def variables(self, role: str, prepared: Prepared, given: Mapping[str, Any]) -> dict[str, Any]:
         """The variables of a request as their types want them, defaults filled in.
@@ -166,8 +172,9 @@ class Engine:
             required = one.type.kind == "non_null_type" and one.default_value is None
             if required and given.get(name) is None:
                 raise RequestRefused(f'expecting a value for non-nullable variable: "{name}"')
-        schema = self.schema(role).schema
-        found = get_variable_values(schema, prepared.operation.variable_definitions or (), dict(given), max_errors=1)
+        found = get_variable_values(
+            prepared.schema.schema, prepared.operation.variable_definitions or (), dict(given), max_errors=1
+        )
         if isinstance(found, list):
             raise RequestRefused(found[0].message, path="$.variables")
         return _coerced(found)
@@ -182,7 +189,7 @@ class Engine:
         return found or prepared.plans.keep(key, self._plan(role, prepared, variables))
 
     def _plan(self, role: str, prepared: Prepared, variables: Mapping[str, Any]) -> Plan:
-        schema, operation = self.schema(role), prepared.operation.operation
+        schema, operation = prepared.schema, prepared.operation.operation
         collector = Collector(prepared.fragments, variables)
         root = schema.schema.get_root_type(operation)
         assert root is not None
@@ -195,7 +202,13 @@ class Engine:
         read = [one for one in fields if one.name not in NO_TABLES and one.response not in plugged]
         if operation is OperationType.SUBSCRIPTION:
             made = FollowingCompiler(schema, collector, variables, stringify=self.stringify_numerics)
-            return Plan(tuple(fields), None, (), plugged, made.following(read[0]) if read else None)
+            return Plan(tuple(fields), None, (), plugged, following=made.following(read[0]) if read else None)
+        if operation is OperationType.MUTATION:
+            done = {
+                one.response: compile_mutation(schema, collector, variables, one, stringify=self.stringify_numerics)
+                for one in read
+            }
+            return Plan(tuple(fields), None, (), plugged, done)
         compiler = Compiler(schema, collector, variables, stringify=self.stringify_numerics)
         names = tuple(one.response for one in read)
         return Plan(tuple(fields), compiler.statement(read) if read else None, names, plugged)

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import psycopg
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, SelectionSetNode, execute_sync
 from psycopg.rows import tuple_row
 
+from omniroute.graphql.changing import run_changes
 from omniroute.graphql.compiler.selecting import Statement
 from omniroute.graphql.compiler.writing import parameters
 from omniroute.graphql.engine import Engine, Plan, Prepared
@@ -61,7 +63,7 @@ async def execute(
     Raises: DatabaseUnavailable.
     """
     try:
-        prepared = engine.prepare(role, document, operation_name)
+        prepared = engine.prepare(role, document, operation_name, is_backend=session.is_backend)
         if operation_of(prepared.operation) == "subscription":
             raise RequestRefused(
                 "subscriptions are not supported over HTTP, use websockets instead", code="unexpected-payload"
@@ -74,8 +76,10 @@ async def execute(
             sent = parameters(plan.statement.slots, values, session.variables)
             rows = await _read(request, plan.statement, sent)
             found |= zip(plan.read, rows, strict=True)
-        for response in plan.plugged:
-            found[response] = await _plugged(request, response)
+        if operation_of(prepared.operation) == "mutation":
+            found |= await _mutated(request)
+        else:
+            found |= {response: await _plugged(request, response) for response in plan.plugged}
         return Answer(_joined(plan, found))
     except RequestRefused as error:
         return Answer(None, (error,))
@@ -103,6 +107,23 @@ async def _read(request: _Request, statement: Statement, sent: list[Any]) -> Seq
         raise RequestRefused("database query error", code="unexpected") from error
 
 
+async def _mutated(request: _Request) -> dict[str, str | None]:
+    """The answers of a mutation. Fields of tables that stand beside each other are one transaction; a plugged field
+    between them, whose work cannot be taken back with ours, ends it."""
+    engine, plan, found = request.engine, request.plan, dict[str, str | None]()
+    limit_s = engine.metadata.time_limit_s.of(request.role, engine.limits.time_s)
+    asked = [one.response for one in plan.fields if one.response in plan.changes or one.response in plan.plugged]
+    for is_plugged, group in groupby(asked, lambda one: one in plan.plugged):
+        names = list(group)
+        if is_plugged:
+            found |= {one: await _plugged(request, one) for one in names}
+            continue
+        changes = [plan.changes[one] for one in names]
+        answers = await run_changes(engine.db, request.session, changes, request.variables, limit_s=limit_s)
+        found |= zip(names, answers, strict=True)
+    return found
+
+
 async def _plugged(request: _Request, response: str) -> str:
     """The value of a field that is no table's."""
     prepared, plan = request.prepared, request.plan
@@ -127,7 +148,7 @@ def _meta(request: _Request, variables: Mapping[str, Any]) -> dict[str, str | No
         selection_set=SelectionSetNode(selections=tuple(node for one in asked for node in one.nodes)),
     )
     document = DocumentNode(definitions=(inner, *request.prepared.fragments.values()))
-    answer = execute_sync(request.engine.schema(request.role).schema, document, variable_values=dict(variables))
+    answer = execute_sync(request.prepared.schema.schema, document, variable_values=dict(variables))
     if answer.errors:
         raise RequestRefused(_first(answer.errors))
     return {name: json.dumps(value) for name, value in (answer.data or {}).items()}

@@ -1,7 +1,7 @@
 """The GraphQL schema of one role, with Hasura's names. What the role may not see is not in it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
 
 from graphql import (
@@ -26,9 +26,11 @@ from graphql import (
 
 from omniroute.graphql.model.catalog import Column, Parameter, PgType
 from omniroute.graphql.model.expressions import COMPARISONS, CONTAINMENT, KEY_OPERATORS, TEXT_OPERATORS
+from omniroute.graphql.model.rights import Writes
 from omniroute.graphql.model.roles import AggregateLink, ColumnField, ComputedView, RoleView, TableView
 from omniroute.graphql.model.scalars import JSONS, NOT_COMPARED, NUMBERS, TEXTS, make_scalar, scalar_name
 from omniroute.graphql.model.tables import Link, TrackedFunction
+from omniroute.graphql.mutating import Mutation, MutationFields
 from omniroute.graphql.plugged import Operation, RootFields
 from omniroute.graphql.streams import stream_field
 
@@ -67,15 +69,18 @@ class RoleSchema:
     schema: GraphQLSchema
     roots: Mapping[str, Root]
     view: RoleView
-    streams: Mapping[str, TableView]
+    streams: Mapping[str, TableView] = field(default_factory=dict)
     """What the streams of subscription_root read; its other fields are those of query_root."""
-    plugged: Mapping[tuple[Operation, str], RootFields]
+    plugged: Mapping[tuple[Operation, str], RootFields] = field(default_factory=dict)
     """Who answers root fields that are not tables."""
+    writes: Writes | None = None
+    mutations: Mapping[str, Mutation] = field(default_factory=dict)
+    """What the other fields of mutation_root do."""
 
 
-def build_schema(view: RoleView, plugged: Sequence[RootFields] = ()) -> RoleSchema:
-    """The schema of a role, with the root fields of `plugged`."""
-    return _Builder(view, plugged).build()
+def build_schema(view: RoleView, plugged: Sequence[RootFields] = (), *, is_backend: bool = False) -> RoleSchema:
+    """The schema of a role, with the root fields of `plugged`. `is_backend`: with what only our own side may do."""
+    return _Builder(view, plugged, is_backend=is_backend).build()
 
 
 def is_aggregated(aggregate: str, kind: PgType) -> bool:
@@ -88,8 +93,9 @@ def is_aggregated(aggregate: str, kind: PgType) -> bool:
 class _Builder:
     """Makes each type once, by name. Fields are made when the schema is put together, so types may be circular."""
 
-    def __init__(self, view: RoleView, plugged: Sequence[RootFields]) -> None:
+    def __init__(self, view: RoleView, plugged: Sequence[RootFields], *, is_backend: bool) -> None:
         self.view = view
+        self.is_backend = is_backend
         self.names = view.model.names
         self.types: dict[str, Any] = {}
         self.roots: dict[str, Root] = {}
@@ -108,11 +114,13 @@ class _Builder:
         if not fields:
             fields[NOTHING] = GraphQLField(GraphQLString, description="This role may read nothing.")
         root = GraphQLObjectType("query_root", fields)
-        changes = self._plugged("mutation")
+        writes = Writes(self.view, is_backend=self.is_backend)
+        mutations = MutationFields(self, writes)
+        changes = mutations.fields() | self._plugged("mutation")
         mutation = GraphQLObjectType("mutation_root", changes) if changes else None
         subscription = GraphQLObjectType("subscription_root", followed) if followed else None
         schema = GraphQLSchema(root, mutation, subscription, directives=[*specified_directives, CACHED])
-        return RoleSchema(schema, self.roots, self.view, self.streams, self.plugged)
+        return RoleSchema(schema, self.roots, self.view, self.streams, self.plugged, writes, mutations.mutations)
 
     def _stream_roots(self, taken: Mapping[str, GraphQLField]) -> dict[str, GraphQLField]:
         fields = {}
@@ -176,6 +184,12 @@ class _Builder:
             aggregate = custom or self.names.field(name, "aggregate")
             fields[aggregate] = self._root(aggregate, "aggregate", table, function)
         return fields
+
+    def function_field(self, function: TrackedFunction) -> GraphQLField:
+        """A call of a function that returns rows."""
+        table = self.view.tables[function.target]
+        args = self._function_args(self.names.function_root(function.function), function.parameters)
+        return GraphQLField(_rows(self.object(table)), args | self._select_args(table))
 
     def _function_args(self, name: str, parameters: tuple[Parameter, ...]) -> dict[str, GraphQLArgument]:
         if not parameters:

@@ -30,6 +30,7 @@ NAME_BYTES_MAX = 63
 PAIRS_MAX = 50
 """A function of PostgreSQL takes 100 arguments."""
 _ROW = Identifier("$row")
+_NOTHING = SQL("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +141,15 @@ class Compiler:
         """A JSON list of rows."""
         columns = self._columns(table, fields, alias)
         tail = self._tail(table, alias, args, joined, table.limit)
-        head = self._distinct(args, alias)
+        return self._listed(columns, SQL("{} AS {}{}").format(source, alias, tail), self._distinct(args, alias))
+
+    def _listed(self, columns: Columns, source: Composable, head: Composable = _NOTHING) -> Composable:
+        """A JSON list of what stands behind FROM."""
         if all(len(name) <= NAME_BYTES_MAX for name, _ in columns):
             listed = SQL(", ").join([SQL("{} AS {}").format(text, Identifier(name)) for name, text in columns])
-            inner = SQL("SELECT {}{} FROM {} AS {}{}").format(head, listed, source, alias, tail)
+            inner = SQL("SELECT {}{} FROM {}").format(head, listed, source)
             return SQL("(SELECT coalesce(json_agg({row}), '[]'::json) FROM ({}) AS {row})").format(inner, row=_ROW)
-        inner = SQL("SELECT {}{} AS o FROM {} AS {}{}").format(head, self._built(columns), source, alias, tail)
+        inner = SQL("SELECT {}{} AS o FROM {}").format(head, self._built(columns), source)
         return SQL("(SELECT coalesce(json_agg({row}.o), '[]'::json) FROM ({}) AS {row})").format(inner, row=_ROW)
 
     def _one(

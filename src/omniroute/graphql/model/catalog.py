@@ -1,7 +1,7 @@
 """What PostgreSQL says about the tracked tables and functions: types, keys, nullability, arguments."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from psycopg import sql
@@ -30,6 +30,8 @@ class Column:
     type: PgType
     nullable: bool
     comment: str | None = None
+    is_written: bool = True
+    """False for what PostgreSQL computes itself, and for columns of a view that are not a table's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Relation:
     comment: str | None = None
     enum_values: tuple[tuple[str, str | None], ...] = ()
     """Of an enum table: values and their comments."""
+    unique: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Primary key and unique constraints by name, with their columns."""
+    writes: frozenset[str] = frozenset({"insert", "update", "delete"})
+    """What PostgreSQL can do to its rows; a view may allow none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,25 +121,42 @@ def _asked(names: list[Name]) -> dict[str, list[str]]:
     return {"schemas": [name.schema for name in names], "names": [name.name for name in names]}
 
 
+_WRITES = {4: "update", 8: "insert", 16: "delete"}
+"""The bits of pg_relation_is_updatable."""
+
+
 def _relations(columns: list[Any], keys: list[Any]) -> dict[Name, Relation]:
     found: dict[Name, dict[str, Column]] = {}
     comments: dict[Name, str | None] = {}
+    writes: dict[Name, frozenset[str]] = {}
     for row in columns:
         name = Name(row.schema, row.name)
         kind = PgType(row.type_schema, row.type_name, row.is_array, row.type_kind == "e")
-        found.setdefault(name, {})[row.column] = Column(row.column, kind, row.nullable, row.comment)
+        found.setdefault(name, {})[row.column] = Column(row.column, kind, row.nullable, row.comment, row.is_written)
         comments[name] = row.table_comment
+        writes[name] = frozenset(word for bit, word in _WRITES.items() if row.writes & bit)
     primary: dict[Name, tuple[str, ...]] = {}
     foreign: dict[Name, list[ForeignKey]] = {}
+    unique: dict[Name, dict[str, tuple[str, ...]]] = {}
     for row in keys:
         name = Name(row.schema, row.name)
+        if row.kind in ("p", "u"):
+            unique.setdefault(name, {})[row.key] = tuple(row.columns)
         if row.kind == "p":
             primary[name] = tuple(row.columns)
-        else:
+        elif row.kind == "f":
             remote = Name(row.remote_schema, row.remote_name)
             foreign.setdefault(name, []).append(ForeignKey(tuple(row.columns), remote, tuple(row.remote_columns)))
     return {
-        name: Relation(name, all_of, primary.get(name, ()), tuple(foreign.get(name, ())), comments[name])
+        name: Relation(
+            name,
+            all_of,
+            primary.get(name, ()),
+            tuple(foreign.get(name, ())),
+            comments[name],
+            unique=unique.get(name, {}),
+            writes=writes[name],
+        )
         for name, all_of in found.items()
     }
 
@@ -149,8 +172,7 @@ def _enum_rows(relation: Relation) -> sql.Composed:
 
 
 def _with_values(relation: Relation, values: tuple[tuple[str, str | None], ...]) -> Relation:
-    keys = (relation.primary_key, relation.foreign_keys, relation.comment)
-    return Relation(relation.name, relation.columns, *keys, values)
+    return replace(relation, enum_values=values)
 
 
 def _routine(row: Any) -> Routine:

@@ -22,7 +22,6 @@ from omniroute.graphql.model.expressions import (
     Not,
     Or,
     Term,
-    Value,
 )
 from omniroute.graphql.model.tables import Model
 
@@ -93,7 +92,7 @@ class _Filter:
 
     def _column(self, term: Term, value: Any) -> Expression:
         if not isinstance(value, Mapping):
-            return Compare(term, "_eq", _value(value))  # Short for _eq.
+            return Compare(term, "_eq", read_value(value))  # Short for _eq.
         items = tuple(self._operator(term, _plain(str(key)), given) for key, given in value.items())
         return items[0] if len(items) == 1 else And(items)
 
@@ -107,12 +106,12 @@ class _Filter:
             return self._columns(term, operator, given)
         if operator in ("_in", "_nin"):
             if isinstance(given, list):
-                return Compare(term, operator, Listed(tuple(_value(item) for item in given)))
-            return Compare(term, operator, _value(given))
+                return Compare(term, operator, Listed(tuple(read_value(item) for item in given)))
+            return Compare(term, operator, read_value(given))
         if operator == "_cast" and isinstance(given, Mapping) and set(given) == {"String"}:
             return self._column(Term(term.type, column=term.column, as_text=True), given["String"])
         if operator in COMPARISONS | TEXT_OPERATORS | CONTAINMENT | KEY_OPERATORS:
-            return Compare(term, operator, _value(given))
+            return Compare(term, operator, read_value(given))
         raise FilterUnreadable(f"{operator} is not an operator")
 
     def _columns(self, term: Term, operator: str, given: Any) -> Expression:
@@ -133,7 +132,11 @@ def _plain(key: str) -> str:
     return "_" + key[1:] if key.startswith("$") else key
 
 
-def _value(given: Any) -> Value:
+def read_value(given: Any) -> Constant | FromSession:
+    """A value in a permission: itself, or the session variable it names.
+
+    Raises: FilterUnreadable.
+    """
     if isinstance(given, str) and given.lower().startswith("x-hasura-"):
         return FromSession(given.lower())
     if isinstance(given, Mapping | list) and "x-hasura-" in str(given).lower():

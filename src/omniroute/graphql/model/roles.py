@@ -90,6 +90,14 @@ class RoleView:
         self.tables = {name: self._view(model.tables[name], rights, seen) for name, rights in seen.items()}
         self.functions = tuple(one for one in model.functions if one.target in self.tables and is_query(one))
 
+    def unseen(self, tracked: Tracked) -> TableView:
+        """A table the role sees nothing of; it may still be one it writes."""
+        names, table = self.model.names, tracked.table
+        nobody = (Or(()),)
+        return TableView(
+            tracked, names.table_type(table), names.table_root(table), {}, nobody, None, False, frozenset()
+        )
+
     def _rights(self, tracked: Tracked) -> "list[_Right] | None":
         if self.role == ADMIN:
             return [_Right(TRUE, None, frozenset(tracked.computed), None, True, ALL_ROOTS)]
@@ -98,9 +106,9 @@ class RoleView:
         for role in [self.role] if self.role in own else _parents(self.model.metadata, self.role):
             if role in own:
                 one = own[role]
-                guard = _guard(self.model, tracked.table.name, one.filter)
+                rows = guard(self.model, tracked.table.name, one.filter)
                 roots = ALL_ROOTS if one.query_root_fields is None else one.query_root_fields
-                found.append(_Right(guard, one.columns, one.computed_fields, one.limit, one.allow_aggregations, roots))
+                found.append(_Right(rows, one.columns, one.computed_fields, one.limit, one.allow_aggregations, roots))
         return [one for one in found if _sees_something(one, tracked)] or None
 
     def _view(self, tracked: Tracked, rights: "list[_Right]", seen: Mapping[Name, "list[_Right]"]) -> TableView:
@@ -185,7 +193,7 @@ def known_roles(metadata: Metadata) -> frozenset[str]:
     return frozenset(named | metadata.inherited_roles.keys() | {ADMIN})
 
 
-def _guard(model: Model, table: Name, condition: Any) -> Expression:
+def guard(model: Model, table: Name, condition: Any) -> Expression:
     """A filter that cannot be read lets no row pass; `check` names it."""
     try:
         return read_filter(model, table, condition)

@@ -29,6 +29,8 @@ class Link:
     target: Name
     pairs: tuple[tuple[str, str], ...]
     nullable: bool
+    is_after: bool = False
+    """Whether the other row points to ours, and so is inserted after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ class Model:
         # Only our own foreign key promises that there is a row; what a role may not see is missing all the same.
         promised = asked.mapping is None and asked.remote is None
         nullable = not promised or any(relation.columns[ours].nullable for ours, _ in pairs)
-        return Link(asked.name, asked.is_array, target, pairs, nullable)
+        is_after = asked.is_array or asked.is_after or (asked.mapping is None and asked.remote is not None)
+        return Link(asked.name, asked.is_array, target, pairs, nullable, is_after)
 
     def _key_of(
         self, name: Name, columns: tuple[str, ...], to: Name | None = None
