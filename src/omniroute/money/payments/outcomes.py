@@ -223,12 +223,17 @@ async def reversals(tx: Tx, payment: Payment, attempt: Attempt, number: int, met
         what = f"late:{attempt.number}"
         return [books.reverse(posted.transaction_id, payment.reference, what=what, meta=meta)]
     assert payment.transaction_id is not None
-    linked = number if payment.fee_transaction_id is not None else 0
+    surplus = await tx.all(store.SQL.surplus_of, tenant=tx.tenant, attempt=attempt.attempt_id)
+    linked = number if payment.fee_transaction_id is not None or surplus else 0
     commands = [books.reverse(payment.transaction_id, payment.reference, what="paid", linked=linked, meta=meta)]
     if payment.fee_transaction_id is not None:
         commands.append(
             books.reverse(payment.fee_transaction_id, payment.reference, what="fee", linked=linked, meta=meta)
         )
+    what = f"{books.MORE}:{attempt.number}"
+    commands += [
+        books.reverse(row.transaction_id, payment.reference, what=what, linked=linked, meta=meta) for row in surplus
+    ]
     return commands
 
 

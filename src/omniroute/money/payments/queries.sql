@@ -362,6 +362,18 @@ SELECT transaction_id FROM payment_exception
  ORDER BY opened_at
  LIMIT 1
 
+-- name: surplus_of
+-- What this attempt moved beyond the order and was not given back: the postings by which it went to suspense.
+SELECT transaction_id FROM payment_exception
+ WHERE tenant_id = %(tenant)s AND attempt_id = %(attempt)s AND kind = 'paid_more' AND transaction_id IS NOT NULL
+   AND (resolution IS NULL OR NOT starts_with(resolution, 'given_back:'))
+
+-- name: statement_debits
+-- What the rail's statement shows as taken for an order.
+SELECT amount_minor, currency FROM rail_statement_line
+ WHERE tenant_id = %(tenant)s AND connection_id = %(connection)s AND our_ref = %(our_ref)s AND NOT credit
+ ORDER BY booked_at, line_id
+
 -- name: list_payments
 -- A page of payments. The status is that of `public_status`: it looks at the newest attempt while one is alive.
 -- sort: -created_at = p.created_at::timestamptz
