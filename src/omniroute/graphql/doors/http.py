@@ -102,7 +102,9 @@ class HttpDoor:
         started, serving = time.perf_counter(), self.serving
         engine, kind = serving.engine, "unknown"
         try:
-            kind = engine.prepare(visitor.role, asked.document, asked.operation_name).operation.operation.value
+            backend = visitor.session.is_backend
+            prepared = engine.prepare(visitor.role, asked.document, asked.operation_name, is_backend=backend)
+            kind = prepared.operation.operation.value
             if kind == "subscription":
                 raise RequestRefused("subscriptions are not supported over HTTP, use websockets instead")
             if serving.allow_list is not None and not visitor.is_admin:
