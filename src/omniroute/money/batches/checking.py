@@ -69,6 +69,17 @@ class _Found:
     approvals: int = 0
 
 
+async def check(tx: Tx, batch_id: UUID, *, rules: Rulebook, now: datetime, today: date) -> Batch:
+    """Check the next lines of a batch now, for somebody who waits for the report; nothing if they are checked already.
+
+    Raises: BatchNotFound.
+    """
+    batch = await store.lock(tx, batch_id)
+    if batch.state is not BatchState.DRAFT:
+        return batch
+    return (await check_lines(tx, batch, rules=rules, now=now, today=today))[1]
+
+
 async def check_lines(
     tx: Tx, batch: Batch, *, rules: Rulebook, now: datetime, today: date, chunk: int = CHUNK
 ) -> tuple[int, Batch]:
