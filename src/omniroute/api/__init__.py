@@ -14,6 +14,7 @@ problems.py     the only table from refusal to HTTP status
 
 from omniroute.api.application import create_app
 from omniroute.api.call import Limits, PaymentServices, Poster, Services
+from omniroute.api.front import App, Front
 from omniroute.api.openapi import error_codes
 from omniroute.api.proxies import Proxies
 from omniroute.api.registry import openapi_document, select
@@ -21,6 +22,8 @@ from omniroute.api.selection import EVERYTHING, Selection, UnknownModule
 
 __all__ = [
     "EVERYTHING",
+    "App",
+    "Front",
     "Limits",
     "PaymentServices",
     "Poster",

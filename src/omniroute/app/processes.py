@@ -17,6 +17,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from omniroute import api
+from omniroute.app.gateway import NAME as GRAPHQL
+from omniroute.app.gateway import Gateway, gateway
 from omniroute.app.places import postgres_folder, with_server
 from omniroute.app.settings import Settings
 from omniroute.app.signals import stop_on_signal
@@ -55,18 +57,28 @@ def _spare_the_collector() -> None:
 async def listen(
     house: House, stop: asyncio.Event, *, started: Callable[[str], None], selection: api.Selection = api.EVERYTHING
 ) -> None:
-    """Answer HTTP until told to stop, then until the last open request is answered (or the drain time is over)."""
-    settings = house.settings
+    """Answer HTTP until told to stop, then until the last open request is answered (or the drain time is over).
+
+    Raises: MetadataUnreadable, MetadataRefused.
+    """
+    services = house.services(selection)
+    async with gateway(house, services.authenticator, served=selection.includes(GRAPHQL)) as graphql:
+        app = api.create_app(services, access_log=house.settings.http_access_log, beside=graphql.doors)
+        _spare_the_collector()
+        await _answer(house.settings, app, graphql, stop, started)
+
+
+async def _answer(
+    settings: Settings, app: api.Front, graphql: Gateway, stop: asyncio.Event, started: Callable[[str], None]
+) -> None:
     port = settings.http_port or _free_port(settings.http_host)
-    app = api.create_app(house.services(selection), access_log=settings.http_access_log)
-    _spare_the_collector()
     server = Server(
         app,
         address=settings.http_host,
         port=port,
         interface=Interfaces.ASGINL,
         http=HTTPModes.auto,
-        websockets=False,
+        websockets=bool(graphql.doors),
         backlog=settings.http_backlog,
         log_enabled=False,
     )
@@ -83,6 +95,7 @@ async def listen(
     server.stop()  # type: ignore[no-untyped-call]
     with suppress(TimeoutError):
         async with asyncio.timeout(settings.http_drain_s):
+            await graphql.drain()
             await app.idle.wait()
             await serving
     if app.open_count:
@@ -92,9 +105,9 @@ async def listen(
 async def serve(settings: Settings, *, started: Callable[[str], None], only: Collection[str] | None = None) -> None:
     """The REST door over an existing database; `only` these of its modules.
 
-    Raises: api.UnknownModule.
+    Raises: api.UnknownModule, MetadataUnreadable, MetadataRefused.
     """
-    selection = api.EVERYTHING if only is None else api.select(*only)
+    selection = api.EVERYTHING if only is None else api.select(*only, beside=[GRAPHQL])
     stop = stop_on_signal()
     async with opened(settings) as house:
         await repair_epoch(house)

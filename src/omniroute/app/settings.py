@@ -171,6 +171,28 @@ class Settings:
         "variables are believed. Empty: the handlers take credentials of the caller only.",
         secret=True,
     )
+    graphql_enabled: bool = setting(True, "Serve GraphQL at `/v1/graphql`.")
+    graphql_metadata_dir: str = setting(
+        "",
+        "Folder of Hasura metadata (version 3) that is served; empty: the product's own. SIGHUP reads it again.",
+    )
+    graphql_page: bool = setting(True, "Serve GraphiQL at `/v1/graphiql`, for trying out queries in a browser.")
+    graphql_admin_secret: str = setting(
+        "",
+        "Secret for `X-Hasura-Admin-Secret`: who sends it takes any role and organisation by X-Hasura-* headers. "
+        "Empty: nobody does.",
+        check=lambda value: None if not value or len(value) >= 16 else "expected at least 16 characters",
+        secret=True,
+    )
+    graphql_unauthorized_role: str = setting(
+        "", "Role of requests without credentials, such as `anonymous`; empty refuses them."
+    )
+    graphql_allow_list: bool = setting(
+        False, "Execute only documents on the metadata's allow list; the admin secret is not bound by it."
+    )
+    graphql_stringify_numerics: bool = setting(
+        False, "Show numbers that JavaScript would round (bigint, numeric, double precision) as strings."
+    )
     sandbox_port: int = setting(
         8801,
         "`omniroute up` runs the sandbox of rails on this port and those after it; -1 leaves it out.",

@@ -59,11 +59,10 @@ async function fetcher(params, options) {
   return answer.json();
 }
 
-const welcome = `# Name yourself in the tab "Headers" below:
-#
-#   {"Authorization": "Bearer sk_live_...", "X-Hasura-Role": "auditor"}
-#
-# then read the schema again (the round arrow on the left).
+const welcome = `# Name yourself under "Headers", such as
+#   {"Authorization": "Bearer sk_live_...",
+#    "X-Hasura-Role": "auditor"}
+# then read the schema again (the round arrow).
 
 {
   __typename
