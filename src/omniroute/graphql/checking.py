@@ -8,13 +8,14 @@ from omniroute.graphql.actions import check_actions
 from omniroute.graphql.errors import MetadataRefused
 from omniroute.graphql.metadata.parsing import parse_metadata
 from omniroute.graphql.metadata.reading import read_folder
-from omniroute.graphql.metadata.tree import DeletePermission, InsertPermission, Metadata, Problem, Source, Table
+from omniroute.graphql.metadata.tree import DeletePermission, InsertPermission, Metadata, Problem, Table
 from omniroute.graphql.model.catalog import Catalog
 from omniroute.graphql.model.filters import FilterUnreadable, read_filter
 from omniroute.graphql.model.rights import VERBS, Permission, Verb, has_conflict, read_presets
 from omniroute.graphql.model.roles import ADMIN, GRAPHQL_NAME, RoleView, known_roles
 from omniroute.graphql.model.tables import Model, Tracked
 from omniroute.graphql.schema import build_schema
+from omniroute.graphql.triggers import check_triggers
 
 
 def load_metadata(folder: Path) -> Metadata:
@@ -41,17 +42,8 @@ def check(metadata: Metadata, found: tuple[Problem, ...] = (), catalog: Catalog 
 def _left_out(metadata: Metadata) -> Iterator[Problem]:
     for source in metadata.sources[1:]:
         yield Problem(f"source {source.name}", "one source is served, the first")
-    for source in metadata.sources[:1]:
-        yield from _left_out_of(source)
     yield from check_actions(metadata)
-    for cron in metadata.cron_triggers:
-        yield Problem(f"cron trigger {cron.name}", "cron triggers are not served")
-
-
-def _left_out_of(source: Source) -> Iterator[Problem]:
-    for table in source.tables:
-        for trigger in table.event_triggers:
-            yield Problem(f"table {table.name} event trigger {trigger.name}", "event triggers are not served")
+    yield from check_triggers(metadata)
 
 
 def _unfit(metadata: Metadata, catalog: Catalog) -> Iterator[Problem]:
@@ -60,6 +52,7 @@ def _unfit(metadata: Metadata, catalog: Catalog) -> Iterator[Problem]:
     for tracked in model.tables.values():
         yield from _unfit_table(model, tracked)
     yield from check_actions(metadata, RoleView(model, ADMIN))
+    yield from check_triggers(metadata, model)
     for role in sorted(known_roles(metadata)):
         yield from _clashes(model, role)
 

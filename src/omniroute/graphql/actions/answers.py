@@ -16,6 +16,7 @@ from graphql import (
 )
 
 from omniroute.graphql.actions.definitions import BUILT_IN, Relation
+from omniroute.graphql.encoding import Slot
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.fields import Collector, Field
 from omniroute.infra.http import Reply
@@ -81,13 +82,6 @@ def _depth(value: Any) -> int:
         if deepest > NESTING_MAX:
             break
     return deepest
-
-
-@dataclass(slots=True)
-class Slot:
-    """The place of rows that are still to be read; `text` is their JSON."""
-
-    text: str = "null"
 
 
 @dataclass(slots=True)
@@ -165,17 +159,3 @@ def _leaf(value: Any, kind: Any, one: Field) -> Any:
     if isinstance(kind, GraphQLScalarType) and kind.name in BUILT_IN and isinstance(value, dict | list):
         raise unexpected(f'expecting a {kind.name} for field "{one.name}" of webhook response')
     return value
-
-
-def encode(value: Any) -> str:
-    """JSON, with every digit of its numbers."""
-    match value:
-        case Slot():
-            return value.text
-        case dict():
-            return "{" + ",".join(f"{json.dumps(name)}:{encode(item)}" for name, item in value.items()) + "}"
-        case list():
-            return "[" + ",".join(encode(item) for item in value) + "]"
-        case Decimal():
-            return str(value)
-    return json.dumps(value)

@@ -7,8 +7,8 @@ from uuid import UUID, uuid5
 
 from graphql import GraphQLInputObjectType, GraphQLList, GraphQLNonNull, GraphQLScalarType
 
-from omniroute.graphql.actions.answers import Slot, encode
 from omniroute.graphql.calling import Calls
+from omniroute.graphql.encoding import Slot, encode
 from omniroute.graphql.metadata.tree import Action
 from omniroute.graphql.model.scalars import NUMBERS
 from omniroute.infra.http import Reply

@@ -6,7 +6,7 @@ from typing import Any
 from graphql import GraphQLArgument, GraphQLField, GraphQLNonNull, GraphQLObjectType
 
 from omniroute.graphql.actions import store
-from omniroute.graphql.actions.answers import Shaper, encode, read_reply
+from omniroute.graphql.actions.answers import Shaper, read_reply
 from omniroute.graphql.actions.calls import call_handler, forwarded, key_of, payload, sendable
 from omniroute.graphql.actions.definitions import (
     ActionTypes,
@@ -18,6 +18,7 @@ from omniroute.graphql.actions.definitions import (
 )
 from omniroute.graphql.actions.related import fill
 from omniroute.graphql.calling import Calls, NotSet
+from omniroute.graphql.encoding import encode
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.fields import Field
 from omniroute.graphql.metadata.tree import Action, Metadata

@@ -9,9 +9,10 @@ import psycopg
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Composable, Identifier
 
-from omniroute.graphql.actions.answers import Asked, encode, unexpected
+from omniroute.graphql.actions.answers import Asked, unexpected
 from omniroute.graphql.compiler.selecting import Compiler, Statement
 from omniroute.graphql.compiler.writing import JSONB, parameters, table_name, type_name
+from omniroute.graphql.encoding import encode
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.model.expressions import FromVariable
 from omniroute.graphql.plugged import Call

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from omniroute.graphql.actions.answers import Slot, encode, read_reply
+from omniroute.graphql.actions.answers import read_reply
 from omniroute.graphql.actions.calls import call_handler, payload
 from omniroute.graphql.actions.definitions import served
 from omniroute.graphql.actions.store import SQL, binding
 from omniroute.graphql.calling import Calls, NotSet
+from omniroute.graphql.encoding import Slot, encode
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.metadata.tree import Action, Metadata
 from omniroute.infra.http import ExchangeFailed, Sent

@@ -383,9 +383,7 @@ def _delete(part: Part) -> DeletePermission:
 
 
 def _event_trigger(part: Part) -> EventTrigger:
-    for key in ("request_transform", "response_transform", "cleanup_config"):
-        if part.raw(key):
-            part.unserved(f"{key} is not served")
+    part.raw("cleanup_config")  # Old deliveries are forgotten by our own settings.
     return EventTrigger(
         part.need("name"),
         part.mapping("definition"),
@@ -393,7 +391,12 @@ def _event_trigger(part: Part) -> EventTrigger:
         part.text("webhook_from_env"),
         part.mapping("retry_conf"),
         tuple(part.items("headers")),
+        _transforms(part),
     )
+
+
+def _transforms(part: Part) -> tuple[str, ...]:
+    return tuple(key for key in ("request_transform", "response_transform") if part.raw(key))
 
 
 def _inherited(part: Part) -> tuple[str, tuple[str, ...]]:
@@ -453,9 +456,6 @@ def _custom(part: Part, kind: Literal["input", "object", "scalar", "enum"]) -> C
 
 def _cron(part: Part) -> CronTrigger:
     part.raw("include_in_metadata")
-    for key in ("request_transform", "response_transform"):
-        if part.raw(key):
-            part.unserved(f"{key} is not served")
     return CronTrigger(
         part.need("name"),
         part.need("webhook"),
@@ -464,6 +464,7 @@ def _cron(part: Part) -> CronTrigger:
         tuple(part.items("headers")),
         part.mapping("retry_conf"),
         part.text("comment"),
+        _transforms(part),
     )
 
 

@@ -98,7 +98,7 @@ class ComputedField:
 
 @dataclass(frozen=True, slots=True)
 class EventTrigger:
-    """A webhook told of changed rows; kept as data."""
+    """A webhook told of changed rows. `transforms`: members that change what is sent."""
 
     name: str
     definition: Mapping[str, Json]
@@ -106,6 +106,7 @@ class EventTrigger:
     webhook_from_env: str | None
     retry: Mapping[str, Json]
     headers: tuple[Mapping[str, Json], ...]
+    transforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A query or mutation answered by a handler over HTTP; kept as data."""
+    """A query or mutation answered by a handler over HTTP."""
 
     name: str
     operation: Literal["query", "mutation"]
@@ -192,7 +193,7 @@ class CustomType:
 
 @dataclass(frozen=True, slots=True)
 class CronTrigger:
-    """A webhook called on a schedule; kept as data."""
+    """A webhook called on a schedule. `transforms`: members that change what is sent."""
 
     name: str
     webhook: str
@@ -201,6 +202,7 @@ class CronTrigger:
     headers: tuple[Mapping[str, Json], ...]
     retry: Mapping[str, Json]
     comment: str | None
+    transforms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
