@@ -13,12 +13,12 @@ READY = {
     "GetPaymentStatus": frozenset(
         {"finance_admin", "payment_initiator", "approver", "auditor", "support", "user", "owner", "integration"}
     ),
+    "InitiatePayment": frozenset({"finance_admin", "payment_initiator", "owner", "integration"}),
+    "ProcessBulkPayment": frozenset({"finance_admin", "owner"}),
 }
 """Who may ask for what."""
 
 NOT_YET = {
-    "InitiatePayment": "actions",
-    "ProcessBulkPayment": "actions",
     "CreateVirtualAccount": "virtual accounts",
     "VirtualAccountTransactions": "virtual accounts",
     "GetReconciliationReport": "reconciliation",

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from omniroute.graphql import Engine, Session, load_metadata, product_metadata
-from omniroute.infra.postgres import Database
 from tests.gateway.asking import ask, fields_of, session
 from tests.gateway.conftest import A1, A2, B1
 from tests.gateway.planted import Corner
@@ -71,11 +70,8 @@ async def test_a_branch_sees_its_own_rows_and_no_others(engine: Engine, table: s
 
 
 @pytest.mark.parametrize(("table", "role"), SEEN)
-async def test_filters_of_permissions_alone_keep_organisations_apart(
-    engine: Engine, owner_db: Database, table: str, role: str
-) -> None:
-    # An engine whose database role passes row-level security, as that of a Hasura does.
-    bare = Engine(owner_db, engine.metadata, engine.model.catalog)
+async def test_filters_of_permissions_alone_keep_organisations_apart(bare: Engine, table: str, role: str) -> None:
+    # As with a Hasura.
     found = await rows(bare, role, session(A1, role), table)
     assert found
     assert corners_in(found) <= {A1.mark, A2.mark}
@@ -88,9 +84,8 @@ SECRETS = re.compile(r"secret|sealed|password|hash|credential|public$|token|look
 
 
 @pytest.mark.parametrize("table", TABLES)
-async def test_nothing_secret_is_shown(engine: Engine, owner_db: Database, table: str) -> None:
-    assert [name for name in fields_of(engine, "admin", table) if SECRETS.search(name)] == []
-    bare = Engine(owner_db, engine.metadata, engine.model.catalog)
+async def test_nothing_secret_is_shown(bare: Engine, table: str) -> None:
+    assert [name for name in fields_of(bare, "admin", table) if SECRETS.search(name)] == []
     assert "SECRET" not in json.dumps(await rows(bare, "admin", session(A1, "admin"), table))
 
 

@@ -12,6 +12,7 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLError,
     InlineFragmentNode,
+    KnownTypeNamesRule,
     ListValueNode,
     Node,
     ObjectValueNode,
@@ -19,12 +20,14 @@ from graphql import (
     OperationType,
     SelectionSetNode,
     ValueNode,
+    specified_rules,
     validate,
 )
 
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.schema import RoleSchema
 
+_FIRST = [rule for rule in specified_rules if rule is not KnownTypeNamesRule]
 _MESSAGES = (
     (re.compile(r"Cannot query field '(\w+)' on type '(\w+)'"), "field '{0}' not found in type: '{1}'"),
     (re.compile(r"Field '(\w+)' is not defined by type '(\w+)'"), "field '{0}' not found in type: '{1}'"),
@@ -77,7 +80,9 @@ def check_document(schema: RoleSchema, document: DocumentNode, operation: Operat
         raise RequestRefused("no mutations exist")
     if operation.operation is OperationType.SUBSCRIPTION and schema.schema.subscription_type is None:
         raise RequestRefused("no subscriptions exist")
-    errors = validate(schema.schema, document, max_errors=1)
+    # A field that is not there comes first: with it, types of variables that only it would take are not there either.
+    errors = validate(schema.schema, document, _FIRST, max_errors=1)
+    errors = errors or validate(schema.schema, document, [KnownTypeNamesRule], max_errors=1)
     if errors:
         raise said(errors[0], document, operation)
 
