@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 
-@dataclass
+@dataclass(eq=False)
 class LiveTally(Collector):
     """Numbers of one process. All on the event loop, so without locks."""
 
