@@ -111,6 +111,13 @@ async def test_only_who_knows_the_secret_speaks_for_others(org: Payer, b: Client
         ({"x-hasura-tenant-id": str(b.tenant_id)}, 422, "payments.source_not_found"),
         ({"x-hasura-tenant-id": "x"}, 400, "actions.malformed"),
         ({"x-hasura-user-id": ""}, 400, "actions.malformed"),
+        ({"x-hasura-branch-ids": "all"}, 400, "actions.malformed"),
+        ({"x-hasura-branch-ids": "{x}"}, 400, "actions.malformed"),
+        ({"x-hasura-branch-ids": "{}"}, 422, "payments.source_not_found"),
+        ({"x-hasura-branch-ids": f"{{{uuid4()},{uuid4()}}}"}, 422, "payments.source_not_found"),
+        ({"secret": ""}, 401, "access.credentials_unknown"),
+        ({"secret": ACTIONS_SECRET + "x"}, 401, "access.credentials_unknown"),
+        ({"secret": ACTIONS_SECRET.upper()}, 401, "access.credentials_unknown"),
     ]
     for given, status, code in wrong:
         answer = await act(org, "initiate-payment", payment(f"secret-{uuid4()}"), **given)
@@ -127,6 +134,34 @@ async def test_credentials_of_the_caller_count_as_everywhere(org: Payer) -> None
     answer = await org.client.http.post("/actions/initiate-payment", json=payload, headers=headers)
     assert answer.status_code == 200, answer.text
     assert answer.json()["initiatedBy"].startswith("key_")
+
+
+async def test_session_variables_beside_credentials_are_nobodys_word(org: Payer, b: Client) -> None:
+    """Who passes on a token acts as its owner, whatever else the payload says."""
+    forged = {
+        "x-hasura-role": "owner",
+        "x-hasura-user-id": str(PEOPLE["finance_admin"]),
+        "x-hasura-tenant-id": str(org.client.tenant_id),
+    }
+    before = await org.moved()
+    payload = {"action": {"name": "initiatePayment"}, "input": payment("forged"), "session_variables": forged}
+    for headers, status, code in (
+        ({"authorization": f"Bearer {b.secret}"}, 422, "payments.source_not_found"),  # B's books have no such account.
+        ({"authorization": "Bearer nonsense"}, 401, "access.credentials_malformed"),
+        ({}, 401, "access.credentials_missing"),
+        # A wrong secret spoils right credentials.
+        (
+            {"authorization": f"Bearer {org.client.secret}", "x-omniroute-actions-secret": "guess"},
+            401,
+            "access.credentials_unknown",
+        ),
+    ):
+        answer = await org.client.http.post("/actions/initiate-payment", json=payload, headers=headers)
+        assert (answer.status_code, answer.json()["extensions"]["code"]) == (status, code), answer.text
+    assert await org.moved() == before
+    own = {"authorization": f"Bearer {org.client.secret}"}
+    answer = await org.client.http.post("/actions/initiate-payment", json=payload, headers=own)
+    assert (answer.status_code, answer.json()["initiatedBy"][:4]) == (200, "key_")
 
 
 async def test_an_account_is_verified(org: Payer) -> None:

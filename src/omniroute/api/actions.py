@@ -4,7 +4,8 @@
 
 Who asks is known by the Authorization header that the engine passes on; or, when the engine shows the secret it shares
 with us (`X-Omniroute-Actions-Secret`), by its session variables: `x-hasura-tenant-id` (an organisation's id or UUID),
-`x-hasura-user-id` and `x-hasura-role` (a role of the organisation, whose permissions count).
+`x-hasura-user-id` and `x-hasura-role` (a role of the organisation, whose permissions count). `x-hasura-branch-ids`
+(`{UUID,UUID}`), when it is there, binds the requester to these branches.
 
 Members are written as GraphQL writes them. `amount` is in major units, exactly: `1500.00`, as a number or a text.
 """

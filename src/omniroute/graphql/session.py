@@ -30,4 +30,7 @@ class Session:
             "x-hasura-user-id": str(caller.subject_id),
             "x-hasura-tenant-id": str(caller.tenant_id),
         }
+        if caller.branches is not None:
+            # A handler that trusts these variables must not do more than the caller may.
+            variables["x-hasura-branch-ids"] = "{" + ",".join(map(str, caller.branches)) + "}"
         return cls(caller.tenant_id, caller.branches, variables)
