@@ -279,7 +279,7 @@ CREATE TABLE payment_exception (
     CONSTRAINT payment_exception_payment_fkey FOREIGN KEY (tenant_id, payment_id)
         REFERENCES payment (tenant_id, payment_id),
     CONSTRAINT payment_exception_kind_known CHECK (kind IN ('late_success', 'integrity_mismatch', 'contradiction',
-        'given_up_asking', 'books_refused', 'reversed_by_rail', 'paid_more')),
+        'given_up_asking', 'books_refused', 'reversed_by_rail')),
     CONSTRAINT payment_exception_resolved CHECK ((resolved_at IS NULL) = (resolved_by IS NULL))
 );
 CREATE UNIQUE INDEX payment_exception_once ON payment_exception (tenant_id, attempt_id, kind)

@@ -42,7 +42,7 @@ async def told(house: House, amount_minor: int, *, declined: bool = False) -> tu
         code = "paid" if outcome is Outcome.SUCCEEDED else "refused"
         return Result(outcome, Answer(code, code), "R1", None, payout.our_ref, Money(amount_minor, "NGN"))
 
-    house.connectors[0].submit = submit  # type: ignore[assignment, method-assign]
+    house.connectors[0].submit = submit  # type: ignore[method-assign]
     (payment,) = await house.initiated(house.order())
     await house.rounds()
     (attempt,) = await house.attempts(payment)
@@ -219,7 +219,7 @@ async def test_what_nobody_doubts_is_not_settled(house: House) -> None:
     async def submit(context: Any, payout: Any) -> Result:
         return Result(Outcome.DECLINED, Answer("refused", "refused"), our_ref=payout.our_ref)
 
-    house.connectors[0].submit = submit  # type: ignore[assignment, method-assign]
+    house.connectors[0].submit = submit  # type: ignore[method-assign]
     (payment,) = await house.initiated(house.order())
     await house.rounds()
     (attempt,) = await house.attempts(payment)
