@@ -17,6 +17,7 @@ from omniroute.api.hot import HotRoutes
 from omniroute.api.operations import Operation
 from omniroute.api.problems import Answer, method_not_allowed, problem
 from omniroute.api.selection import NotServedHere, module_of
+from omniroute.api.spools import SpoolResponse
 
 
 def create_app(services: Services, *, access_log: bool = True, beside: Mapping[str, App] | None = None) -> Front:
@@ -62,6 +63,8 @@ def _handler(op: Operation, handle: Callable[[Request[Any, Any, Any]], Awaitable
 
 
 def _asgi(reply: Answer) -> ASGIResponse:
+    if reply.file is not None:
+        return SpoolResponse(reply.file, status_code=reply.status, headers=dict(reply.headers))
     return ASGIResponse(body=reply.body, status_code=reply.status, headers=dict(reply.headers))
 
 

@@ -32,6 +32,7 @@ from omniroute.api.errors import (
 )
 from omniroute.api.operations import FORM_TYPE, JSON_TYPE, Access, Operation, Raw, Reply, Upload
 from omniroute.api.problems import Answer, problem
+from omniroute.api.spools import Spool
 from omniroute.infra import idempotency
 from omniroute.infra.postgres import DatabaseUnavailable, StatementTimeout, Tx, WriteConflict
 from omniroute.infra.secrets import KeysUnavailable
@@ -257,8 +258,11 @@ def render(op: Operation, result: object, headers: Mapping[bytes, bytes]) -> Ans
     shown.extend(reply.headers)
     if reply.content is None:
         return Answer(status, tuple(shown), b"")
+    shown.insert(0, ("content-type", reply.content_type or JSON_TYPE))
+    if isinstance(reply.content, Spool):
+        return Answer(status, tuple(shown), b"", reply.content)
     body = reply.content if isinstance(reply.content, bytes) else _encode(reply.content)
-    return Answer(status, (("content-type", reply.content_type or JSON_TYPE), *shown), body)
+    return Answer(status, tuple(shown), body)
 
 
 def _matches(header: bytes | None, tag: str) -> bool:

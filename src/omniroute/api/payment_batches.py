@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from omniroute.api.call import Call
-from omniroute.api.errors import AnswerTooLarge
 from omniroute.api.operations import CSV_TYPE, Reply, Upload, operation
 from omniroute.api.payment_batches_shapes import (
     ApproveIn,
@@ -24,6 +23,7 @@ from omniroute.api.payment_batches_shapes import (
     line_out,
 )
 from omniroute.api.shapes import AmountOut, Instant, Out, PageOut, page
+from omniroute.api.spools import spool
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
 from omniroute.kit.money import json_amount
@@ -34,7 +34,6 @@ from omniroute.parties.access import Permission
 
 _BATCHES = "/v1/{tenant}/payment-batches"
 _BATCH = _BATCHES + "/{batch}"
-ANSWER_BYTES_MAX = 64 * 1024 * 1024
 XML_TYPE = "application/xml; charset=utf-8"
 
 TYPES = {
@@ -243,19 +242,6 @@ def _payment_state(text: str | None) -> PaymentState | None:
     return None if text is None else PaymentState(text)
 
 
-async def _whole(pieces: Any) -> bytes:
-    """A file to answer with.
-
-    Raises: AnswerTooLarge.
-    """
-    content = bytearray()
-    async for piece in pieces:
-        content += piece
-        if len(content) > ANSWER_BYTES_MAX:
-            raise AnswerTooLarge(bytes_max=ANSWER_BYTES_MAX)
-    return bytes(content)
-
-
 class ReportOut(Out):
     """What the check found: the batch, and every line that cannot be paid."""
 
@@ -274,7 +260,7 @@ async def get_payment_batch_report(call: Call, tx: Tx, query: ReportIn) -> Reply
     """
     batch = await batches.find_batch(tx, call.id("batch"), now=call.now)
     if query.format == "csv":
-        return Reply(await _whole(batches.report_csv(tx, batch)), content_type=CSV_TYPE)
+        return Reply(await spool(batches.report_csv(tx, batch)), content_type=CSV_TYPE)
     found = await batches.list_lines(tx, batch.batch_id, state=LineState.INVALID, limit=500)
     return Reply(ReportOut(batch=batch_out(batch), invalid=[line_out(line) for line in found.items]))
 
@@ -287,8 +273,8 @@ async def get_payment_batch_result(call: Call, tx: Tx, query: ResultIn) -> Reply
     """Show what became of every line of a batch, as CSV or as the bank's own pain.002."""
     batch = await batches.find_batch(tx, call.id("batch"), now=call.now)
     if query.format == "pain.002":
-        return Reply(await _whole(batches.pain_002(tx, batch, now=call.now)), content_type=XML_TYPE)
-    return Reply(await _whole(batches.result_csv(tx, batch)), content_type=CSV_TYPE)
+        return Reply(await spool(batches.pain_002(tx, batch, now=call.now)), content_type=XML_TYPE)
+    return Reply(await spool(batches.result_csv(tx, batch)), content_type=CSV_TYPE)
 
 
 @operation(
