@@ -9,8 +9,6 @@ A document becomes one SQL statement whose result is the JSON of the answer. Val
 that statement, never part of its text. Permissions are conditions in it; row-level security holds underneath.
 """
 
-from omniroute.graphql.actions import Actions
-from omniroute.graphql.calling import Calls
 from omniroute.graphql.checking import check, load_metadata
 from omniroute.graphql.doors.asgi import App
 from omniroute.graphql.doors.http import DoorLimits, HttpDoor
@@ -31,27 +29,13 @@ from omniroute.graphql.metadata.tree import Metadata, Name, Problem
 from omniroute.graphql.model.catalog import Catalog, read_catalog
 from omniroute.graphql.plugged import Call, Operation, RootFields, Types
 from omniroute.graphql.session import Session
-from omniroute.graphql.triggers import (
-    DeadLetter,
-    DeliveryNotFound,
-    RowEvents,
-    TriggerNotFound,
-    dead_letters,
-    invoke,
-    redeliver,
-    redeliver_all,
-)
-from omniroute.graphql.working import Working
+from omniroute.graphql.triggers import RowEvents
 
 __all__ = [
-    "Actions",
     "Answer",
     "App",
     "Call",
-    "Calls",
     "Catalog",
-    "DeadLetter",
-    "DeliveryNotFound",
     "DoorLimits",
     "Engine",
     "Gate",
@@ -72,13 +56,9 @@ __all__ = [
     "Session",
     "SocketDoor",
     "SocketLimits",
-    "TriggerNotFound",
     "Types",
-    "Working",
     "check",
-    "dead_letters",
     "execute",
-    "invoke",
     "load_metadata",
     "mount",
     "operation_kind",
@@ -86,6 +66,4 @@ __all__ = [
     "product_metadata",
     "read_catalog",
     "read_folder",
-    "redeliver",
-    "redeliver_all",
 ]
