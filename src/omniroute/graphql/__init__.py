@@ -9,6 +9,8 @@ A document becomes one SQL statement whose result is the JSON of the answer. Val
 that statement, never part of its text. Permissions are conditions in it; row-level security holds underneath.
 """
 
+from omniroute.graphql.actions import Actions
+from omniroute.graphql.calling import Calls
 from omniroute.graphql.checking import check, load_metadata
 from omniroute.graphql.doors.asgi import App
 from omniroute.graphql.doors.http import DoorLimits, HttpDoor
@@ -29,13 +31,27 @@ from omniroute.graphql.metadata.tree import Metadata, Name, Problem
 from omniroute.graphql.model.catalog import Catalog, read_catalog
 from omniroute.graphql.plugged import Call, Operation, RootFields, Types
 from omniroute.graphql.session import Session
-from omniroute.graphql.triggers import RowEvents
+from omniroute.graphql.triggers import (
+    DeadLetter,
+    DeliveryNotFound,
+    RowEvents,
+    TriggerNotFound,
+    dead_letters,
+    invoke,
+    redeliver,
+    redeliver_all,
+)
+from omniroute.graphql.working import Working
 
 __all__ = [
+    "Actions",
     "Answer",
     "App",
     "Call",
+    "Calls",
     "Catalog",
+    "DeadLetter",
+    "DeliveryNotFound",
     "DoorLimits",
     "Engine",
     "Gate",
@@ -56,9 +72,13 @@ __all__ = [
     "Session",
     "SocketDoor",
     "SocketLimits",
+    "TriggerNotFound",
     "Types",
+    "Working",
     "check",
+    "dead_letters",
     "execute",
+    "invoke",
     "load_metadata",
     "mount",
     "operation_kind",
@@ -66,4 +86,6 @@ __all__ = [
     "product_metadata",
     "read_catalog",
     "read_folder",
+    "redeliver",
+    "redeliver_all",
 ]
