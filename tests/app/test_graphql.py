@@ -1,5 +1,6 @@
 """GraphQL in the running system: the product's own metadata, other metadata, reading it again; and `graphql check`."""
 
+import asyncio
 import json
 import signal
 import time
@@ -9,6 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets import Subprotocol
+from websockets.asyncio.client import connect
 
 from tests.app.commands import PATIENCE_S, Running, omniroute, running
 
@@ -69,6 +72,19 @@ def test_the_system_serves_graphql_and_its_page(system: Running) -> None:
     assert httpx.get(f"{system.url}/v1/graphql/nothing").status_code in (401, 404)
     # The REST door is where it was.
     assert httpx.get(f"{system.url}/health").json() == {"status": "ok"}
+
+
+async def test_subscriptions_share_the_address(system: Running) -> None:
+    address = f"{system.url.replace('http', 'ws', 1)}/v1/graphql"
+    protocol = Subprotocol("graphql-transport-ws")
+    async with asyncio.timeout(60), connect(address, subprotocols=[protocol]) as socket:
+        headers = {"x-hasura-admin-secret": SECRET}
+        await socket.send(json.dumps({"type": "connection_init", "payload": {"headers": headers}}))
+        assert json.loads(await socket.recv())["type"] == "connection_ack"
+        query = "subscription { omniroute_organisation { slug } }"
+        await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": {"query": query}}))
+        got = json.loads(await socket.recv())
+        assert (got["type"], list(got["payload"]["data"])) == ("next", ["omniroute_organisation"])
 
 
 def test_metadata_is_read_again_on_sighup(system: Running, metadata: Path) -> None:

@@ -71,7 +71,7 @@ async def listen(
 async def _answer(
     settings: Settings, app: api.Front, graphql: Gateway, stop: asyncio.Event, started: Callable[[str], None]
 ) -> None:
-    port = settings.http_port or _free_port(settings.http_host)
+    port = settings.http_port
     server = Server(
         app,
         address=settings.http_host,
@@ -109,6 +109,7 @@ async def serve(settings: Settings, *, started: Callable[[str], None], only: Col
     """
     selection = api.EVERYTHING if only is None else api.select(*only, beside=[GRAPHQL])
     stop = stop_on_signal()
+    settings = _with_port(settings)
     async with opened(settings) as house:
         await repair_epoch(house)
         await listen(house, stop, started=started, selection=selection)
@@ -158,8 +159,7 @@ async def up(
     """Everything in one process: server, migrations, first credential, doors and background work; and what runs
     `beside` it as long as it does."""
     stop = stop_on_signal()
-    if not settings.http_port:
-        settings = replace(settings, http_port=_free_port(settings.http_host))  # Rails are told where to call back.
+    settings = _with_port(settings)
     async with embedded(settings) as settled:
         await postgres.migrate(settled.database_owner_url or settled.database_url)
         async with (beside or _nothing)(settled), opened(settled, create_keys=True, works=True) as house:
@@ -194,8 +194,11 @@ async def _until_listening(host: str, port: int, serving: asyncio.Task[None]) ->
     raise ConnectionError(f"cannot listen on {host}:{port}")
 
 
-def _free_port(host: str) -> int:
+def _with_port(settings: Settings) -> Settings:
+    """With a free port for port 0: rails are told where to call back, and handlers of ours are called there."""
+    if settings.http_port:
+        return settings
     with socket.socket() as probe:
-        probe.bind((host, 0))
+        probe.bind((settings.http_host, 0))
         port: int = probe.getsockname()[1]
-    return port
+    return replace(settings, http_port=port)

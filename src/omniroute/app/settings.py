@@ -187,6 +187,21 @@ class Settings:
     graphql_unauthorized_role: str = setting(
         "", "Role of requests without credentials, such as `anonymous`; empty refuses them."
     )
+    allow_private_handlers: bool = setting(
+        False,
+        "Let GraphQL call handlers of actions and triggers at addresses that are not public, and over http, as inside "
+        "of a private network.",
+    )
+    graphql_repeatable_actions: str = setting(
+        "queueBulkPayment",
+        "Names of asynchronous actions, with commas between them, whose handler does nothing twice: after a crash they "
+        "are called again. Of others it is told that nobody knows.",
+    )
+    graphql_log_days: int = setting(
+        30,
+        "How long asynchronous actions that are over, deliveries of triggers and their dead letters are kept.",
+        check=between(1, 3_650),
+    )
     graphql_allow_list: bool = setting(
         False, "Execute only documents on the metadata's allow list; the admin secret is not bound by it."
     )

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from omniroute.graphql.doors.admission import Admitted
 from omniroute.graphql.doors.asgi import Receive, Reply, Scope, Send, headers_of, read_body, send_reply
 from omniroute.graphql.doors.errors import AccessDenied, HttpRefused
 from omniroute.graphql.doors.metrics import OperationTally
 from omniroute.graphql.doors.negotiation import JSON, check_content_type, content_type, media_type, status_of
 from omniroute.graphql.doors.requests import Asked, asked_in, read_get, read_json, read_post
-from omniroute.graphql.doors.visitors import ADMIN, Gate, Visitor, admin_as
+from omniroute.graphql.doors.visitors import ADMIN, Gate, admin_as
 from omniroute.graphql.engine import operation_kind
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.executing import Answer, execute
@@ -94,7 +95,7 @@ class HttpDoor:
         answers = [(await self._answer(visitor, one)).body for one in asked]
         return Reply(200, b"[" + b",".join(answers) + b"]", content_type(kind))
 
-    async def _answer(self, visitor: Visitor, asked: Asked) -> Answer:
+    async def _answer(self, visitor: Admitted, asked: Asked) -> Answer:
         """The answer to one operation, counted.
 
         Raises: DatabaseUnavailable.

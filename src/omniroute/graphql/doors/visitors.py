@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from uuid import UUID
 
+from omniroute.graphql.doors.admission import Admitted
 from omniroute.graphql.doors.errors import AccessDenied, HttpRefused
 from omniroute.graphql.doors.roles import PREFERRED, reach
 from omniroute.graphql.doors.serving import Serving
-from omniroute.graphql.doors.socket import Admitted
 from omniroute.graphql.engine import Engine
 from omniroute.graphql.session import Session
 from omniroute.kit.clock import Clock
@@ -39,13 +39,6 @@ _SECRETS = frozenset({ADMIN_SECRET, ACCESS_KEY})
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor(Admitted):
-    """Somebody who may ask, in a role. `is_admin`: the admin secret was shown, whatever the role."""
-
-    is_admin: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Gate:
     """Decides who may ask. `admin_secret` empty: nobody has one. `stranger_role` empty: strangers are refused."""
 
@@ -55,7 +48,7 @@ class Gate:
     admin_secret: str = field(default="", repr=False)
     stranger_role: str = ""
 
-    async def admit(self, headers: Mapping[str, str]) -> Visitor:
+    async def admit(self, headers: Mapping[str, str]) -> Admitted:
         """The visitor behind these headers (names in lower case).
 
         Raises: AccessDenied, HttpRefused.
@@ -65,7 +58,7 @@ class Gate:
                 return self._admin(headers, headers[name])
         if self.stranger_role and "authorization" not in headers:
             session = Session(variables={ROLE: self.stranger_role}, headers=_forwarded(headers))
-            return Visitor(self.stranger_role, session)
+            return Admitted(self.stranger_role, session)
         return _in_role(await self._caller(headers), headers.get(ROLE), self.serving.engine, headers)
 
     async def _caller(self, headers: Mapping[str, str]) -> Caller:
@@ -83,7 +76,7 @@ class Gate:
         except Refusal as error:
             raise HttpRefused(503, error.detail, code="unexpected", headers=(("retry-after", "1"),)) from error
 
-    def _admin(self, headers: Mapping[str, str], given: str) -> Visitor:
+    def _admin(self, headers: Mapping[str, str], given: str) -> Admitted:
         # Digests have one length, so that not even the secret's own length takes time to compare.
         known, said = sha256(self.admin_secret.encode()), sha256(given.encode("latin-1", "replace"))
         if not hmac.compare_digest(known.digest(), said.digest()) or not self.admin_secret:
@@ -91,7 +84,7 @@ class Gate:
         return admin_as(headers)
 
 
-def admin_as(headers: Mapping[str, str]) -> Visitor:
+def admin_as(headers: Mapping[str, str]) -> Admitted:
     """Who has shown the admin secret, as the X-Hasura-* headers say: any role, any organisation.
 
     Raises: HttpRefused.
@@ -105,16 +98,16 @@ def admin_as(headers: Mapping[str, str]) -> Visitor:
     if TENANT in variables:
         tenant_id = _tenant(variables[TENANT])
         variables[TENANT] = str(tenant_id)
-    return Visitor(role, Session(tenant_id, None, variables, _forwarded(headers), is_backend), is_admin=True)
+    return Admitted(role, Session(tenant_id, None, variables, _forwarded(headers), is_backend), is_admin=True)
 
 
-def _in_role(caller: Caller, asked: str | None, engine: Engine, headers: Mapping[str, str]) -> Visitor:
+def _in_role(caller: Caller, asked: str | None, engine: Engine, headers: Mapping[str, str]) -> Admitted:
     """Raises: AccessDenied."""
     for role in [asked] if asked else [one for one in PREFERRED if one in engine.roles]:
         found = reach(caller, role, engine.metadata)
         if found is not None:
             session = Session.of(replace(caller, branches=found.branches), role)
-            return Visitor(role, replace(session, headers=_forwarded(headers)), caller.expires_at)
+            return Admitted(role, replace(session, headers=_forwarded(headers)), caller.expires_at)
     if asked:
         raise AccessDenied("Your requested role is not in allowed roles", status=403)
     raise AccessDenied("Your credentials allow none of the roles that are served here", status=403)
