@@ -79,7 +79,3 @@ SELECT n.nspname::text AS schema, p.proname::text AS name, p.provolatile::text A
  WHERE p.prokind = 'f'
    AND (n.nspname::text, p.proname::text) IN (SELECT * FROM unnest(%(schemas)s::text[], %(names)s::text[]))
  ORDER BY n.nspname, p.proname, p.oid
-
--- name: oldest_transaction
--- Every transaction below this is over; those without an id have written nothing.
-SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint;

@@ -1,4 +1,4 @@
-"""Notes of two organisations, behind a socket: a real server, real credentials, and a client that says what it likes."""
+"""Notes of two organisations behind a socket: a real server, real credentials, a client that says what it likes."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ from omniroute.graphql import (
 )
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database
-from omniroute.kit.clock import SystemClock
+from omniroute.kit.clock import Clock, SystemClock
 from omniroute.kit.ids import uuid7
 from omniroute.parties import access, tenants
 
@@ -223,11 +223,16 @@ class Door:
 
 @asynccontextmanager
 async def door(
-    world: World, *, sockets: SocketLimits | None = None, live: LiveLimits | None = None
+    world: World,
+    *,
+    sockets: SocketLimits | None = None,
+    live: LiveLimits | None = None,
+    serving: Serving | None = None,
+    clock: Clock = CLOCK,
 ) -> AsyncIterator[Door]:
     """A door of one's own."""
     hub = Hub(world.db, world.worker_db, limits=live or LiveLimits(poll_s=3_600))
-    made = SocketDoor(world.gate, world.serving, hub, limits=sockets)
+    made = SocketDoor(world.gate, serving or world.serving, hub, limits=sockets, clock=clock)
     async with listening(made) as url:
         try:
             yield Door(url, made, hub)
@@ -259,8 +264,8 @@ class Talk:
                 async with asyncio.timeout(PATIENCE_S):
                     await self.connection.recv()
         except ConnectionClosed as closed:
-            assert closed.rcvd is not None
-            return closed.rcvd.code, closed.rcvd.reason
+            frame = closed.rcvd
+        return (frame.code, frame.reason) if frame else (1006, "")
 
     async def init(self, key: str | None, **headers: str) -> None:
         """Show a key."""
@@ -295,5 +300,5 @@ async def talking(url: str, *protocols: str, key: str | None = None, **options: 
 async def until(done: Callable[[], Awaitable[bool]]) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(PATIENCE_S):
-        while not await done():
+        while not await done():  # noqa: ASYNC110 - there is nothing that could tell.
             await asyncio.sleep(0.02)

@@ -1,12 +1,14 @@
 """Compiles a subscription: one statement that answers it for many subscribers at once.
 
-    SELECT "$given"."n", (...)::text FROM unnest($1::int4[], $2::text[], ...) AS "$given" ("n", "p1", ...)
+    SELECT "$given".n, (...)::text
+      FROM (SELECT n, p1::int8 AS p1, ... FROM unnest($1::int4[], $2::text[], ...)) AS "$given"
 
-Each subscriber is a row of `"$given"`: its number, and its parameters as text. The text of the statement depends on the
-operation and the role alone, so subscribers with different variables and sessions share it.
+Each subscriber is a row of `"$given"`: its number, and its parameters; a stream has three more, `low`, `mark` and
+`keys`. The text of the statement depends on the operation and the role alone, so subscribers with different variables
+and sessions share it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +16,7 @@ from psycopg.sql import SQL, Composable, Identifier
 
 from omniroute.graphql.compiler.given import Variables
 from omniroute.graphql.compiler.selecting import Compiler
-from omniroute.graphql.compiler.writing import Slot, Writer, table_name, type_name
+from omniroute.graphql.compiler.writing import TEXT_ARRAY, Slot, Writer, table_name, type_name
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.fields import Collector, Field
 from omniroute.graphql.model.catalog import PgType
@@ -25,7 +27,6 @@ from omniroute.graphql.streams import cursor_columns
 
 ROWS_MAX = 1_000
 """Rows in one message of a stream, whatever batch_size says."""
-STREAM_COLUMNS = ("low", "mark", "keys")
 _GIVEN = Identifier("$given")
 _ROW = Identifier("$row")
 _KEY = Identifier("$key")
@@ -37,7 +38,7 @@ class Following:
     """A statement for many subscribers, and where the parameters of each come from.
 
     Of a live query: columns `n` and the value of the field. Of a stream: `n`, rows, their keys, their values of the
-    cursor, a value up to which every visible row has now been given, and the end of the snapshot.
+    cursor, a value up to which every visible row has now been given, and the ends of the snapshot.
     """
 
     text: bytes
@@ -46,22 +47,22 @@ class Following:
     is_stream: bool
     cursor_type: PgType | None = None
 
-    @property
-    def columns(self) -> int:
-        """Parameters of a subscriber; a stream has three more: `low`, `mark`, and the keys of rows it has got."""
-        return len(self.slots) + (len(STREAM_COLUMNS) if self.is_stream else 0)
-
 
 class _SharedWriter(Writer):
     """Parameters are columns of the subscriber's row."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.kinds: dict[int, PgType] = {}
+
     def slot(self, number: int, kind: PgType) -> Composable:
-        return given(f"p{number}", kind)
+        self.kinds[number] = kind
+        return given(f"p{number}")
 
 
-def given(column: str, kind: PgType) -> Composable:
-    """A column of the subscriber's row, as a value of this type."""
-    return SQL("({}.{})::{}").format(_GIVEN, Identifier(column), type_name(kind))
+def given(column: str) -> Composable:
+    """A column of the subscriber's row."""
+    return SQL("{}.{}").format(_GIVEN, Identifier(column))
 
 
 class FollowingCompiler(Compiler):
@@ -69,7 +70,7 @@ class FollowingCompiler(Compiler):
 
     def __init__(self, schema: RoleSchema, collector: Collector, variables: Variables, *, stringify: bool) -> None:
         super().__init__(schema, collector, variables, stringify=stringify)
-        self.writer = _SharedWriter()
+        self.writer: _SharedWriter = _SharedWriter()
 
     def following(self, field: Field) -> Following:
         """The statement that answers a subscription.
@@ -79,14 +80,20 @@ class FollowingCompiler(Compiler):
         if field.name in self.schema.streams:
             return self._stream(field, self.schema.streams[field.name])
         value = self._root(field, self.schema.roots[field.name])
-        text = SQL('SELECT {}."n", ({})::text FROM {}').format(_GIVEN, value, self._subscribers(()))
+        text = SQL("SELECT {}.n, ({})::text FROM {}").format(_GIVEN, value, self._subscribers({}))
         return Following(text.as_bytes(None), tuple(self.writer.slots), field.response, False)
 
-    def _subscribers(self, more: Sequence[str]) -> Composable:
-        names = [*(f"p{number}" for number in range(1, len(self.writer.slots) + 1)), *more]
-        arrays = [SQL("$1::int4[]"), *(SQL(f"${place}::text[]") for place in range(2, len(names) + 2))]
-        columns = SQL(", ").join(map(Identifier, ["n", *names]))
-        return SQL("unnest({}) AS {} ({})").format(SQL(", ").join(arrays), _GIVEN, columns)
+    def _subscribers(self, more: Mapping[str, PgType]) -> Composable:
+        """The rows of subscribers. OFFSET keeps the casts here: done once a subscriber, and whatever rows there are."""
+        kinds = {f"p{number}": kind for number, kind in sorted(self.writer.kinds.items())} | dict(more)
+        arrays = [SQL("$1::int4[]"), *(SQL(f"${place}::text[]") for place in range(2, len(kinds) + 2))]
+        names = SQL(", ").join(map(Identifier, ["n", *kinds]))
+        cast = SQL(", ").join(
+            [SQL("{0}::{1} AS {0}").format(Identifier(name), type_name(kind)) for name, kind in kinds.items()]
+        )
+        return SQL("(SELECT n{}{} FROM unnest({}) AS {} ({}) OFFSET 0) AS {}").format(
+            SQL(", " if kinds else ""), cast, SQL(", ").join(arrays), _ROW, names, _GIVEN
+        )
 
     def _stream(self, field: Field, table: TableView) -> Following:
         asked, alias = self._given(field), self.writer.alias()
@@ -98,11 +105,10 @@ class FollowingCompiler(Compiler):
             SQL(str(ROWS_MAX if table.limit is None else min(ROWS_MAX, table.limit))),
         )
         first = self.writer.bind(start, column.type, path=f"{field.path}.args.cursor")
-        low = given("low", column.type)
         conditions = [
             SQL("{} {} {}").format(here, SQL(">" if is_up else "<"), first),
             # From here on; what is before has been given and cannot change any more.
-            SQL("{} {} coalesce({}, {})").format(here, SQL(">=" if is_up else "<="), low, first),
+            SQL("{} {} coalesce({}, {})").format(here, SQL(">=" if is_up else "<="), given("low"), first),
             *self._guard(table, alias),
         ]
         if asked.get("where") is not None:
@@ -120,7 +126,7 @@ class FollowingCompiler(Compiler):
             table=table_name(table.name),
             alias=alias,
             seen=seen,
-            keys=given("keys", PgType("pg_catalog", "text", is_array=True)),
+            keys=given("keys"),
             k=_KEY,
             way=SQL("ASC" if is_up else "DESC"),
             limit=limit,
@@ -140,13 +146,14 @@ class FollowingCompiler(Compiler):
         text = SQL(
             "SELECT {given}.n, {batch}.o, {batch}.k, {batch}.v, "
             "CASE WHEN {given}.mark IS NULL OR {batch}.until {beyond} {mark} THEN {batch}.until::text END, "
-            "pg_snapshot_xmax(pg_current_snapshot())::text FROM {subscribers} CROSS JOIN LATERAL ({inner}) AS {batch}"
+            "pg_snapshot_xmin(pg_current_snapshot())::text, pg_snapshot_xmax(pg_current_snapshot())::text "
+            "FROM {subscribers} CROSS JOIN LATERAL ({inner}) AS {batch}"
         ).format(
             given=_GIVEN,
             batch=_BATCH,
             beyond=SQL(">=" if is_up else "<="),
-            mark=given("mark", column.type),
-            subscribers=self._subscribers(STREAM_COLUMNS),
+            mark=given("mark"),
+            subscribers=self._subscribers({"low": column.type, "mark": column.type, "keys": TEXT_ARRAY}),
             inner=batch,
         )
         return Following(text.as_bytes(None), tuple(self.writer.slots), field.response, True, column.type)

@@ -19,6 +19,8 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
 DRAIN_S = 10.0
+FRAMES_S = 0.2
+"""Until close frames are answered: a process that ends in the middle of that takes the server down hard."""
 
 
 class SocketDoor:
@@ -92,7 +94,7 @@ class SocketDoor:
 
     async def drain(self) -> None:
         """Close every connection with 1001 (going away), take no new ones, and wait for operations under way."""
-        self._is_draining = True
+        self._is_draining, was_open = True, bool(self._connections)
         for connection in tuple(self._connections):
             connection.close(Code.GOING_AWAY, "Going away")
         try:
@@ -103,6 +105,8 @@ class SocketDoor:
         except TimeoutError:
             pass
         await self.hub.close()
+        if was_open:
+            await asyncio.sleep(FRAMES_S)
 
 
 __all__ = ["Admitted", "Gate", "Hub", "SocketDoor", "SocketLimits"]

@@ -5,6 +5,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,7 +52,8 @@ class SocketLimits:
     message_bytes_max: int = 1_048_576
     init_timeout_s: float = 10
     ping_s: float = 20
-    """A client that says nothing for twice as long is gone."""
+    silence_s: float = 60
+    """A client that says nothing for so long, not even that it lives, is gone."""
     recheck_s: float = 30
     """Credentials that were revoked end a connection after so long at most."""
 
@@ -99,7 +101,8 @@ class Connection:
         writer = asyncio.create_task(self._write())
         try:
             await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
-            if self._closing is not None and not writer.done():
+            if self._closing is not None:
+                # What is on its way goes first. The server sends no close frame while somebody still listens.
                 await asyncio.wait({writer}, timeout=GOODBYE_S)
         finally:
             self._end()
@@ -109,6 +112,15 @@ class Connection:
         for result in results:
             if isinstance(result, Exception) and not isinstance(result, OSError | RuntimeError):
                 raise result
+        if self._closing is not None:
+            await self._say_goodbye(self._closing)
+
+    async def _say_goodbye(self, closing: Closed) -> None:
+        closed = self._desk.hub.tally.closed
+        closed[closing.code] = closed.get(closing.code, 0) + 1
+        with suppress(TimeoutError, OSError, RuntimeError):
+            async with asyncio.timeout(GOODBYE_S):
+                await self._send({"type": "websocket.close", "code": int(closing.code), "reason": closing.reason})
 
     def close(self, code: Code, reason: str) -> None:
         """Say goodbye, after what is on its way."""
@@ -142,10 +154,6 @@ class Connection:
             if self._control:
                 continue
             if self._closing is not None:
-                closed = self._desk.hub.tally.closed
-                closed[self._closing.code] = closed.get(self._closing.code, 0) + 1
-                close = {"type": "websocket.close", "code": int(self._closing.code), "reason": self._closing.reason}
-                await self._send(close)
                 return
             self._work.clear()
             await self._work.wait()
@@ -247,7 +255,8 @@ class Connection:
 
     def _ping(self) -> None:
         limits = self._desk.limits
-        if not self._dialect.is_legacy and time.monotonic() - self._heard_at > 2 * limits.ping_s:
+        # The older protocol asks nothing of clients.
+        if not self._dialect.is_legacy and time.monotonic() - self._heard_at > limits.silence_s:
             self.close(Code.GOING_AWAY, "The client does not answer")
             return
         if len(self._control) < CONTROL_MAX:

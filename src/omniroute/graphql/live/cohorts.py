@@ -51,6 +51,7 @@ class Member:
     position: Position | None = None
     boxes: set[Box] = field(default_factory=set)
     is_due: bool = True
+    rest_until: float = 0
 
     def give(self, result: Result) -> None:
         for box in tuple(self.boxes):
@@ -66,8 +67,6 @@ class Shared:
     tally: LiveTally
     runs: asyncio.Semaphore
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    oldest: int = 0
-    """Transactions below this are over."""
 
 
 class Cohort:
@@ -164,10 +163,12 @@ class Cohort:
     def _is_wanted(self, member: Member) -> bool:
         if not member.is_due or member.position is None:
             return member.is_due
-        member.position.settle(self._shared.oldest, time.monotonic())
-        if member.position.is_full:
-            self._later(RETRY_S)
+        now = time.monotonic()
+        if now < member.rest_until:
+            self._later(member.rest_until - now)
             return False
+        if member.position.is_full:
+            member.rest_until = now + RETRY_S
         # The next rows when the last ones are on their way: a slow reader gets every row, later.
         return all(box.is_empty for box in member.boxes)
 
@@ -187,6 +188,7 @@ class Cohort:
                 self._later(RETRY_S)
 
     async def _ask(self, batch: Sequence[Member]) -> None:
+        began = time.monotonic()
         try:
             rows = await self._read(batch)
         except RequestRefused as error:
@@ -199,15 +201,15 @@ class Cohort:
                 await self._ask([one])
             return
         for row in rows:
-            self._give(batch[row[0]], row)
+            self._give(batch[row[0]], row, began)
 
-    def _give(self, member: Member, row: Sequence[Any]) -> None:
+    def _give(self, member: Member, row: Sequence[Any], began: float) -> None:
         response = self.place.following.response
         if member.position is None:
             member.give(data(response, row[1]))
             return
-        _, rows, keys, values, until, xmax = row
-        member.position.given(keys or (), values or (), until, int(xmax), time.monotonic())
+        _, rows, keys, values, until, xmin, xmax = row
+        member.position.given(keys or (), values or (), until, (int(xmin), int(xmax)), began)
         if keys:
             result = data(response, rows)
             member.give(Result(result.payload, b""))  # Two batches may look alike and are still two.

@@ -14,7 +14,6 @@ from omniroute.graphql.live.boxes import Box
 from omniroute.graphql.live.cohorts import Cohort, Member, Place, Shared, as_array
 from omniroute.graphql.live.limits import LiveLimits
 from omniroute.graphql.live.tally import LiveTally
-from omniroute.graphql.model.catalog import Q
 from omniroute.graphql.session import Session
 from omniroute.infra import events
 from omniroute.infra.postgres import Database
@@ -135,8 +134,6 @@ class Hub:
                 stirred, cursor = frozenset(tenants), await events.present(tx)
             else:
                 stirred, cursor = await events.stirred(tx, cursor, [one for one in tenants if one])
-            if any(one.place.following.is_stream for one in self._cohorts.values()):
-                self._shared.oldest = await tx.value(Q.oldest_transaction)
         # Who came meanwhile was not asked about, and the log has been passed.
         woken, now = stirred | self._joined, time.monotonic()
         for cohort in list(self._cohorts.values()):

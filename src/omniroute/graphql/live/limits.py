@@ -20,4 +20,4 @@ class LiveLimits:
     """How long rows of a stream may come late: from drawing the value of the cursor until the first write. Beyond it,
     a transaction that has written is waited for as long as it takes."""
     stream_keys_max: int = 20_000
-    """Rows a stream remembers while others may still come before them; then it pauses."""
+    """Rows a stream remembers while others may still come before them; beyond it, one batch a second."""

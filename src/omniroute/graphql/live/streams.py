@@ -50,14 +50,24 @@ class Position:
         """Too much was given that is not settled yet."""
         return len(self._keys) >= self._limits.stream_keys_max
 
-    def given(self, keys: Sequence[str], values: Sequence[str], until: str | None, xmax: int, now: float) -> None:
-        """Rows were given; up to `until` there are no others in this snapshot."""
+    def given(
+        self, keys: Sequence[str], values: Sequence[str], until: str | None, snapshot: tuple[int, int], began: float
+    ) -> None:
+        """Rows were given; up to `until` there are no others in this snapshot, which was taken after `began`.
+
+        `until` is never before `mark`; None: not everything up to the mark was given this time.
+        """
         self._keys.extend(zip(keys, values, strict=True))
         self._count += len(keys)
-        if until is not None and until != self.mark:
-            self._marks.append(_Mark(until, xmax, now, self._count))
+        if until is None:
+            return
+        xmin, xmax = snapshot
+        # What had begun by the time of a mark is over, and this snapshot has seen it.
+        self._settle(xmin, began)
+        if until != self.mark:
+            self._marks.append(_Mark(until, xmax, began, self._count))
 
-    def settle(self, oldest: int, now: float) -> None:
+    def _settle(self, oldest: int, now: float) -> None:
         """Forget what cannot be preceded any more. Transactions below `oldest` are over."""
         settled = None
         while self._marks and oldest >= self._marks[0].xmax and now - self._marks[0].at >= self._limits.stream_grace_s:
