@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from omniroute.app.gateway_work import gateway_work
 from omniroute.app.settings import load_settings
 from omniroute.app.wiring import opened
-from omniroute.app.workers import JOB_NAMES, JOBS, UnknownJob, select_jobs, work
+from omniroute.app.workers import GATEWAY_JOBS, JOB_NAMES, JOBS, UnknownJob, select_jobs, work
 
 
 async def test_every_job_does_a_round_with_the_rights_it_has(database_url: str, tmp_path: Path) -> None:
@@ -16,8 +17,10 @@ async def test_every_job_does_a_round_with_the_rights_it_has(database_url: str, 
         "OMNIROUTE_EVENT_RETENTION_DAYS": "30",
         "OMNIROUTE_SECRETS_DIR": str(tmp_path / "keys"),
     }
-    async with opened(load_settings(environment), create_keys=True) as house:
-        done = {job.name: await job.round(house) for job in JOBS}
+    async with opened(load_settings(environment), create_keys=True) as house, gateway_work(house) as working:
+        assert working is not None
+        jobs = [*JOBS, *(job.of(working) for job in GATEWAY_JOBS)]
+        done = {job.name: await job.round(house) for job in jobs}
     assert set(done) == {
         "payments.send",
         "batches.advance",
@@ -34,6 +37,11 @@ async def test_every_job_does_a_round_with_the_rights_it_has(database_url: str, 
         "webhooks.feed",
         "webhooks.deliver",
         "webhooks.purge",
+        "graphql.actions",
+        "graphql.feed",
+        "graphql.deliver",
+        "graphql.cron",
+        "graphql.purge",
         "holds.expire",
         "ledger.fold",
         "ledger.snapshot",

@@ -33,6 +33,7 @@ class Working:
         repeatable: Collection[str] = (),
     ) -> None:
         self._worker_db = worker_db
+        self.problems = (*triggers.unheard(metadata, rows), *triggers.missing(calls, metadata))
         self.runner = ActionRunner(worker_db, metadata, calls, clock=clock, vault=vault, repeatable=repeatable)
         self.feeder = Feeder(db, worker_db, metadata, calls, rows, clock=clock)
         self.planner = CronPlanner(worker_db, metadata, calls, clock=clock)

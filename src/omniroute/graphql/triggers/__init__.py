@@ -10,7 +10,7 @@ At least once, in the order of each subject; `id` is the same in every attempt.
 
 from omniroute.graphql.triggers.courier import TriggerCourier
 from omniroute.graphql.triggers.cron import CronPlanner
-from omniroute.graphql.triggers.definitions import RowEvents, check_triggers, unheard
+from omniroute.graphql.triggers.definitions import RowEvents, check_triggers, missing, unheard
 from omniroute.graphql.triggers.feeding import CONSUMER, Feeder
 from omniroute.graphql.triggers.store import (
     DeadLetter,
@@ -35,6 +35,7 @@ __all__ = [
     "check_triggers",
     "dead_letters",
     "invoke",
+    "missing",
     "purge",
     "redeliver",
     "redeliver_all",
