@@ -23,7 +23,7 @@ async def take_up(house: House, name: str) -> payments.Dispatcher:
     """A worker that dies when it has taken up what is due, before a byte has left."""
     one = worker(house, name)
     await one.send()
-    for task in list(one._tasks):
+    for task in list(one._in_flight.tasks):
         task.cancel()
     await one.idle()
     return one
@@ -66,7 +66,7 @@ async def test_what_was_only_named_goes_with_a_new_attempt(
     dead = worker(house, "dead+")
     # It stops between the enquiry and the last word.
     await dead.send()
-    for task in list(dead._tasks):
+    for task in list(dead._in_flight.tasks):
         task.cancel()
     await dead.idle()
     assert [a.state for a in await house.attempts(payment)] == [AttemptState.CREATED]
@@ -146,7 +146,7 @@ async def test_questions_of_a_dead_worker_are_asked_again(
     house.clock.at = attempt.next_query_at
     dead = worker(house, "dead+")
     assert await dead.ask() == 1
-    for task in list(dead._tasks):
+    for task in list(dead._in_flight.tasks):
         task.cancel()
     await dead.idle()
     asked_at = (await house.attempts(payment))[0].next_query_at
