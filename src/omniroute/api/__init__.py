@@ -18,10 +18,11 @@ from omniroute.api.front import App, Front
 from omniroute.api.openapi import error_codes
 from omniroute.api.proxies import Proxies
 from omniroute.api.registry import openapi_document, select
-from omniroute.api.selection import EVERYTHING, Selection, UnknownModule
+from omniroute.api.selection import EVERYTHING, NOTHING, Selection, UnknownModule
 
 __all__ = [
     "EVERYTHING",
+    "NOTHING",
     "App",
     "Front",
     "Limits",

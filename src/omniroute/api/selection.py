@@ -62,6 +62,8 @@ class Selection:
 
 
 EVERYTHING = Selection()
+NOTHING = Selection(frozenset())
+"""What every process answers, and no more."""
 
 
 def choose(names: Iterable[str], operations: Iterable[Operation], beside: Iterable[str] = ()) -> Selection:

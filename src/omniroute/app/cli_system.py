@@ -67,7 +67,7 @@ def worker(context: typer.Context, only: OnlyOption = None) -> None:
         from omniroute.app import processes
 
         with processes.telemetry(settings, "omniroute-worker"):
-            processes.run(processes.background(settings, only=_names(only)))
+            processes.run(processes.background(settings, started=_tells, only=_names(only)))
 
 
 def migrate(
@@ -154,6 +154,10 @@ def _listening(settings: Settings, host: str | None, port: int | None) -> Settin
 
 def _names(only: str | None) -> list[str] | None:
     return None if only is None else [name.strip() for name in only.split(",") if name.strip()]
+
+
+def _tells(url: str) -> None:
+    console.say(f"The worker listens on {url} (/health, /readiness, /metrics)")
 
 
 def _started(url: str) -> None:

@@ -55,9 +55,16 @@ def _spare_the_collector() -> None:
 
 
 async def listen(
-    house: House, stop: asyncio.Event, *, started: Callable[[str], None], selection: api.Selection = api.EVERYTHING
+    house: House,
+    stop: asyncio.Event,
+    *,
+    started: Callable[[str], None],
+    selection: api.Selection = api.EVERYTHING,
+    at: Settings | None = None,
 ) -> None:
     """Answer HTTP until told to stop, then until the last open request is answered (or the drain time is over).
+
+    `at`: settings with another port.
 
     Raises: MetadataUnreadable, MetadataRefused.
     """
@@ -65,7 +72,7 @@ async def listen(
     async with gateway(house, services.authenticator, served=selection.includes(GRAPHQL)) as graphql:
         app = api.create_app(services, access_log=house.settings.http_access_log, beside=graphql.doors)
         _spare_the_collector()
-        await _answer(house.settings, app, graphql, stop, started)
+        await _answer(at or house.settings, app, graphql, stop, started)
 
 
 async def _answer(
@@ -115,8 +122,10 @@ async def serve(settings: Settings, *, started: Callable[[str], None], only: Col
         await listen(house, stop, started=started, selection=selection)
 
 
-async def background(settings: Settings, *, only: Collection[str] | None = None) -> None:
-    """Background work over an existing database; `only` these jobs.
+async def background(
+    settings: Settings, *, started: Callable[[str], None], only: Collection[str] | None = None
+) -> None:
+    """Background work over an existing database; `only` these jobs. Tells about itself over HTTP where that is set.
 
     Raises: UnknownJob.
     """
@@ -125,7 +134,16 @@ async def background(settings: Settings, *, only: Collection[str] | None = None)
     async with opened(settings, works=True) as house:
         await repair_epoch(house)
         log.info("working", jobs=sorted(chosen))
-        await work(house, stop, chosen)
+        if settings.worker_http_port < 0:
+            await work(house, stop, chosen)
+            return
+        at = _with_port(replace(settings, http_port=settings.worker_http_port))
+        working = asyncio.create_task(work(house, stop, chosen))
+        try:
+            await listen(house, stop, started=started, selection=api.NOTHING, at=at)
+        finally:
+            stop.set()
+            await working
 
 
 async def repair_epoch(house: House) -> None:

@@ -234,6 +234,12 @@ class Settings:
     log_format: Literal["json", "text"] = setting("json", "`json` for machines, `text` for a terminal.")
     otel_endpoint: str = setting("", "OTLP/HTTP collector for traces; empty switches tracing off.", check=HTTP)
     otel_sample_percent: int = setting(10, "Share of traces that is kept.", check=between(0, 100))
+    worker_http_port: int = setting(
+        -1,
+        "`omniroute worker` answers `/health`, `/readiness` and `/metrics` on this port of `http_host`; 0 takes a free "
+        "one, -1 leaves it out.",
+        check=between(-1, 65_535),
+    )
     worker_interval_ms: int = setting(
         500, "Background work: pause after a round that found nothing.", check=between(10, 600_000)
     )
