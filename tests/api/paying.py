@@ -55,6 +55,24 @@ async def make_payment(client: Client, source: str, code: str = "rail") -> tuple
     return connection, payment
 
 
+NEFT = {
+    "code": "neft", "name": "NEFT", "rail": "neft", "currency": "NGN", "endpoint": payments.FOLDER,
+    "public": {"debtor_name": "Acme Foods", "account": "0102030405", "bank": "000014"}, "secret": {},
+}  # fmt: skip
+"""A connection to a bank that takes files, exchanged in folders."""
+
+
+async def make_bank_file(client: Client, source: str, code: str = "neft") -> dict[str, Any]:
+    """A file with one order, made at once over a connection of its own, which is not delivered in these tests."""
+    connection = await client.post("/connections", NEFT | {"code": code})
+    await client.post(
+        "/payments", order(amount=100, source=source, payee=bank_account(name="Ada Obi"), connection=code)
+    )
+    made = await client.post(f"/connections/{connection['id']}/bank-files", {})
+    (file,) = made["items"]
+    return dict(file)
+
+
 @dataclass
 class Payer:
     """An organisation with 1,000,000.00 NGN in its wallet and a connection to a rail of the sandbox."""

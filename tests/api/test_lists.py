@@ -13,6 +13,7 @@ from omniroute.api import openapi_document
 from omniroute.kit.ids import parse, show, uuid7
 from tests.api.hooks import make_delivery, make_webhook
 from tests.api.makers import CLOCK, Client, Makers, open_accounts, transfer
+from tests.api.paying import make_bank_file
 
 LISTS = {
     page["operationId"]: (path.removeprefix("/v1/{tenant}"), {p["name"]: p for p in page["parameters"]})
@@ -179,6 +180,9 @@ class Things:
         query = {"organisation": show("org", self.client.tenant_id), "connection": connection}
         answer = await self.client.http.post("/webhooks/mobile-money/callback", params=query, content=name)
         assert answer.status_code == 200, answer.text
+
+    async def _bank_files(self, number: int, name: str) -> None:
+        await make_bank_file(self.client, "till", f"n{number}")
 
     async def _payment_batches(self, number: int, name: str) -> str:
         content = f"reference,amount,identifier,payee_kind,type\nl{number},10.00,cash,ledger,INTERNAL_TRANSFER"

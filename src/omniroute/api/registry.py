@@ -7,6 +7,7 @@ from typing import Any
 from omniroute.api import (
     actions,
     audit,
+    bank_files,
     branches,
     connections,
     events,
@@ -78,6 +79,7 @@ def operations() -> tuple[Operation, ...]:
         payment_previews,
         institutions,
         connections,
+        bank_files,
         webhooks_in,
         actions,
         events,

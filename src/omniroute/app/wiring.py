@@ -93,6 +93,7 @@ class House:
                 self.money.rails,
                 self.money.rulebooks,
                 settings.actions_secret,
+                files=self.money.files,
             ),
             worker_db=self.worker_db,
             data_folder=folder if folder.exists() else None,

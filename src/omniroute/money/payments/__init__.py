@@ -23,6 +23,8 @@ from omniroute.money.payments.commands import initiate as initiate_payment
 from omniroute.money.payments.commands import request_key
 from omniroute.money.payments.dispatcher import CAUTIOUS, Dispatcher, DispatcherLimits
 from omniroute.money.payments.files import (
+    FILE_ANSWER,
+    FILES,
     FOLDER,
     ByFile,
     FileSender,
@@ -88,6 +90,8 @@ __all__ = [
     "BOOK",
     "CAUTIOUS",
     "EXCEPTIONS",
+    "FILES",
+    "FILE_ANSWER",
     "FOLDER",
     "PAYMENTS",
     "PROVIDER_EVENTS",
