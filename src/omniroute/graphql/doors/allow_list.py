@@ -22,9 +22,9 @@ class AllowList:
 
     def __init__(self, metadata: Metadata, limits: Limits) -> None:
         self._limits = limits
-        self._everyone: set[str] = set()
-        self._by_role: dict[str, set[str]] = {}
-        self._known: OrderedDict[bytes, str] = OrderedDict()
+        self._everyone: set[bytes] = set()
+        self._by_role: dict[str, set[bytes]] = {}
+        self._known: OrderedDict[bytes, bytes] = OrderedDict()
         for collection in metadata.allow_list:
             documents = set(map(_listed, collection.documents))
             if collection.roles is None:
@@ -41,7 +41,7 @@ class AllowList:
         if normal not in self._everyone and normal not in self._by_role.get(role, ()):
             raise RequestRefused("query is not allowed")
 
-    def _normal(self, document: str) -> str:
+    def _normal(self, document: str) -> bytes:
         key = sha256(document.encode(errors="replace")).digest()
         found = self._known.get(key)
         if found is None:
@@ -56,15 +56,15 @@ class _WithoutTypename(Visitor):
         return REMOVE if node.name.value == "__typename" else None
 
 
-def normal(document: DocumentNode) -> str:
-    """One text for all documents that ask for the same."""
+def normal(document: DocumentNode) -> bytes:
+    """One digest for all documents that ask for the same."""
     kept = visit(document, _WithoutTypename())
-    return "\n".join(sorted(print_ast(one) for one in kept.definitions))
+    return sha256("\n".join(sorted(print_ast(one) for one in kept.definitions)).encode()).digest()
 
 
-def _listed(text: str) -> str:
+def _listed(text: str) -> bytes:
     """A listed document that is none is like no other."""
     try:
         return normal(parse(text, no_location=True))
     except GraphQLError:
-        return ""
+        return b""
