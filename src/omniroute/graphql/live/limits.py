@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class LiveLimits:
     """How often and how much. Times are of one process."""
 
-    floor_ms: int = 50
+    floor_ms: int = 25
     """The event log is looked at this often, so nothing is asked again sooner."""
     poll_s: float = 10
     """Everything is asked again this often although no event came: for what changes without one, such as time."""
