@@ -109,10 +109,11 @@ def _percentile(text: str, which: str) -> float:
 
 
 class serving:  # noqa: N801 - used as a context manager, like a function
-    """A web process over `server`, as `omniroute serve` starts it; `url` and `pid` once it answers."""
+    """A web process over `server`, as `omniroute serve` starts it with `settings`; `url` and `pid` once it answers."""
 
-    def __init__(self, server: EmbeddedPostgres) -> None:
+    def __init__(self, server: EmbeddedPostgres, **settings: str) -> None:
         self._server = server
+        self._settings = {f"OMNIROUTE_{name.upper()}": value for name, value in settings.items()}
         self.url = ""
         self.pid = 0
 
@@ -122,6 +123,7 @@ class serving:  # noqa: N801 - used as a context manager, like a function
             "OMNIROUTE_DATABASE_WORKER_URL": self._server.url("omniroute_worker"),
             "OMNIROUTE_DATABASE_OWNER_URL": self._server.url("omniroute_owner"),
             "OMNIROUTE_LOG_LEVEL": "warning",
+            **self._settings,
         }
         with tempfile.TemporaryFile() as log:
             command = str(Path(sys.executable).parent / "omniroute")
