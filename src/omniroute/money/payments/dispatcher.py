@@ -30,7 +30,7 @@ from omniroute.ports.rails import CodeClass, Outcome, Result
 log = logger("omniroute.payments")
 
 POSTPONE = timedelta(seconds=30)
-EASE_S = 0.1
+EASE = timedelta(milliseconds=100)
 """How long a round waits for places; others have theirs."""
 ASK_LEASE = timedelta(seconds=90)
 RECORDS = BatchLimits(items_max=256, queue_max=20_000, lane_queue_max=20_000)
@@ -92,7 +92,7 @@ class Dispatcher:
 
     async def send(self) -> int:
         """Take up payments that are due and start sending them; how many were taken up."""
-        await self._in_flight.ease(Exchange.SEND, timeout_s=EASE_S)
+        await self._in_flight.ease(Exchange.SEND, patience=EASE)
         room = min(self._limits.claim_max, self._in_flight.room(Exchange.SEND))
         if room <= 0:
             return 0
@@ -139,7 +139,7 @@ class Dispatcher:
 
     async def ask(self) -> int:
         """Start asking rails about attempts whose time has come; how many."""
-        await self._in_flight.ease(Exchange.ASK, timeout_s=EASE_S)
+        await self._in_flight.ease(Exchange.ASK, patience=EASE)
         room = min(self._limits.claim_max, self._in_flight.room(Exchange.ASK))
         if room <= 0:
             return 0

@@ -6,6 +6,7 @@ A rail that hangs keeps its own places busy and nobody else's; questions and ord
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -71,13 +72,13 @@ class InFlight:
             if of is kind and self._connection_max - count < self._handful
         ]
 
-    async def ease(self, kind: Exchange, *, timeout_s: float) -> None:
+    async def ease(self, kind: Exchange, *, patience: timedelta) -> None:
         """If something is full, wait until it takes a handful more again; not longer than this."""
         before = self._tight(kind)
         if not before:
             return
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(patience.total_seconds()):
                 while self._tight(kind) >= before:
                     self._eased.clear()
                     await self._eased.wait()
