@@ -59,11 +59,15 @@ END $$;
 -- The UUID behind a public id such as usr_...; NULL for other texts (workers and clocks act, too).
 CREATE FUNCTION gateway.id_of(shown text) RETURNS uuid LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
-    digits text := substring(shown FROM '^[a-z]+_([0-7][0-9a-hjkmnp-tv-z]{25})$');
-    high bigint := gateway.base32(substr(digits, 1, 12));
-    middle bigint := gateway.base32(substr(digits, 13, 8));
-    low bigint := gateway.base32(substr(digits, 21, 6));
+    digits text := substr(shown, 5);
+    high bigint;
+    middle bigint;
+    low bigint;
 BEGIN
+    IF shown !~ '^[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}$' THEN RETURN NULL; END IF;
+    high := gateway.base32(substr(digits, 1, 12));
+    middle := gateway.base32(substr(digits, 13, 8));
+    low := gateway.base32(substr(digits, 21, 6));
     RETURN (lpad(to_hex((high << 6) | (middle >> 34)), 16, '0')
             || lpad(to_hex(((middle & ((1::bigint << 34) - 1)) << 30) | low), 16, '0'))::uuid;
 END $$;
@@ -71,25 +75,28 @@ END $$;
 -- The status customers know, of a payment in `state` whose newest attempt is in `attempt`.
 CREATE FUNCTION gateway.status_of(state text, attempt text, reason text) RETURNS gateway.payment_status
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE state
-        WHEN 'awaiting_approval' THEN 'AWAITING_APPROVAL'
-        WHEN 'approved' THEN 'PENDING'
-        WHEN 'scheduled' THEN 'PENDING'
-        WHEN 'executing' THEN CASE WHEN attempt = 'created' THEN 'PROCESSING' ELSE 'SENT_TO_BANK' END
-        WHEN 'needs_review' THEN CASE WHEN reason = 'name_mismatch' THEN 'PROCESSING' ELSE 'SENT_TO_BANK' END
-        WHEN 'succeeded' THEN 'CONFIRMED'
-        WHEN 'reversed' THEN 'REVERSED'
-        WHEN 'expired' THEN 'EXPIRED'
-        ELSE 'FAILED' END::gateway.payment_status;
+    RETURN CASE  -- Values are of the type from the start: a cast of text is looked up in the catalogue, row by row.
+        WHEN state = 'awaiting_approval' THEN 'AWAITING_APPROVAL'::gateway.payment_status
+        WHEN state IN ('approved', 'scheduled') THEN 'PENDING'
+        WHEN state = 'executing' AND attempt = 'created' THEN 'PROCESSING'
+        WHEN state = 'executing' THEN 'SENT_TO_BANK'
+        WHEN state = 'needs_review' AND reason = 'name_mismatch' THEN 'PROCESSING'
+        WHEN state = 'needs_review' THEN 'SENT_TO_BANK'
+        WHEN state = 'succeeded' THEN 'CONFIRMED'
+        WHEN state = 'reversed' THEN 'REVERSED'
+        WHEN state = 'expired' THEN 'EXPIRED'
+        ELSE 'FAILED' END;
 CREATE FUNCTION gateway.connection_type_of(rail text) RETURNS gateway.bank_connection_type
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN rail IN ('nip', 'nip_rest') THEN 'NIBSS_NIP' WHEN rail = 'neft' THEN 'NIBSS_NEFT'
-                WHEN rail = 'rtgs' THEN 'RTGS' WHEN rail IN ('mpesa', 'mtn_momo', 'airtel', 'gsma') THEN 'MOBILE_MONEY'
-           END::gateway.bank_connection_type;
+    RETURN CASE WHEN rail IN ('nip', 'nip_rest') THEN 'NIBSS_NIP'::gateway.bank_connection_type
+                WHEN rail = 'neft' THEN 'NIBSS_NEFT' WHEN rail = 'rtgs' THEN 'RTGS'
+                WHEN rail IN ('mpesa', 'mtn_momo', 'airtel', 'gsma') THEN 'MOBILE_MONEY' END;
 CREATE FUNCTION gateway.rail_of(rail text) RETURNS gateway.payment_rail LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE rail WHEN 'book' THEN 'INTERNAL' ELSE gateway.connection_type_of(rail)::text END::gateway.payment_rail;
+    RETURN CASE WHEN rail = 'book' THEN 'INTERNAL'::gateway.payment_rail WHEN rail IN ('nip', 'nip_rest') THEN 'NIBSS_NIP'
+                WHEN rail = 'neft' THEN 'NIBSS_NEFT' WHEN rail = 'rtgs' THEN 'RTGS'
+                WHEN rail IN ('mpesa', 'mtn_momo', 'airtel', 'gsma') THEN 'MOBILE_MONEY' END;
 -- A payee as account details.
-CREATE FUNCTION gateway.details_of(payee jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION gateway.details_of(payee jsonb) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE
     RETURN jsonb_strip_nulls(jsonb_build_object(
         'accountCode', CASE WHEN payee ->> 'kind' = 'ledger' THEN payee -> 'identifier' END,
         'accountNumber', CASE WHEN payee ->> 'kind' NOT IN ('ledger', 'msisdn') THEN payee -> 'identifier' END,
@@ -105,13 +112,13 @@ CREATE VIEW gateway.payment_transactions WITH (security_invoker = true) AS
 SELECT p.payment_id AS id, p.tenant_id, p.branch_id, p.reference,
        CASE WHEN a.sent_at IS NOT NULL THEN coalesce(a.provider_ref, a.our_ref) END AS external_reference,
        p.type::gateway.payment_type AS type,
-       CASE p.type WHEN 'COLLECTION' THEN 'INBOUND' ELSE 'OUTBOUND' END::gateway.payment_direction AS direction,
+       CASE WHEN p.type = 'COLLECTION' THEN 'INBOUND'::gateway.payment_direction ELSE 'OUTBOUND' END AS direction,
        gateway.rail_of(p.rail) AS rail, p.rail AS rail_name,
        jsonb_build_object('accountCode', p.source_code, 'accountId', p.source_account_id) AS source_account,
        gateway.details_of(p.payee) AS destination_account,
        p.source_account_id, gateway.major(p.amount_minor, p.currency) AS amount, p.amount_minor,
        p.currency::text AS currency, gateway.major(p.fee_minor, p.currency) AS fee, p.fee_minor,
-       gateway.status_of(p.state, a.state, p.reason) AS status,
+       gateway.status_of(p.state, a.state, p.reason) AS status, p.state,
        CASE WHEN p.state = 'executing' AND a.state = 'unknown' THEN 'UNKNOWN' ELSE p.reason END AS reason,
        gateway.id_of(p.initiated_by) AS initiated_by, p.initiated_by AS initiator,
        (SELECT gateway.id_of(y.approver) FROM payment_approval y
@@ -251,7 +258,7 @@ CREATE INDEX rail_statement_line_booked ON rail_statement_line (tenant_id, conne
 CREATE VIEW gateway.bank_statement_entries WITH (security_invoker = true) AS
 SELECT l.line_id AS id, l.tenant_id, l.connection_id, c.float_account_id AS account_id,
        (l.booked_at AT TIME ZONE o.time_zone)::date AS statement_date, l.booked_at,
-       CASE WHEN l.credit THEN 'CREDIT' ELSE 'DEBIT' END::gateway.entry_side AS type,
+       CASE WHEN l.credit THEN 'CREDIT'::gateway.entry_side ELSE 'DEBIT' END AS type,
        gateway.major(l.amount_minor, l.currency) AS amount, l.amount_minor, l.currency::text AS currency,
        l.our_ref AS reference, l.provider_ref AS bank_reference, l.narration, a.payment_id, l.read_at AS created_at
   FROM rail_statement_line l
@@ -281,7 +288,7 @@ SELECT v.id, v.tenant_id, v.branch_id, v.code, v.name, v.type, v.normal_side, v.
        gateway.major(v.balance_minor - v.held_minor, v.currency) AS available,
        (v.balance_minor - v.held_minor)::bigint AS available_minor, v.created_at
   FROM (SELECT a.account_id AS id, a.tenant_id, a.branch_id, a.code, a.name, upper(a.type)::gateway.account_type AS type,
-               CASE a.normal_side WHEN 'd' THEN 'DEBIT' ELSE 'CREDIT' END::gateway.entry_side AS normal_side,
+               CASE WHEN a.normal_side = 'd' THEN 'DEBIT'::gateway.entry_side ELSE 'CREDIT' END AS normal_side,
                a.currency::text AS currency,
                CASE b.status WHEN 'o' THEN 'OPEN' WHEN 'f' THEN 'FROZEN' ELSE 'CLOSED' END AS status, a.parent_id,
                a.owner_ref AS owner_reference, a.dimensions,
@@ -303,8 +310,9 @@ COMMENT ON VIEW gateway.ledger_accounts IS 'Accounts of the books with their bal
 
 CREATE VIEW gateway.ledger_transactions WITH (security_invoker = true) AS
 SELECT t.txn_id AS id, t.tenant_id, t.reference,
-       CASE t.kind WHEN 'p' THEN 'POSTING' WHEN 'h' THEN 'HOLD' WHEN 'c' THEN 'CAPTURE' WHEN 'v' THEN 'VOID'
-                   WHEN 'x' THEN 'EXPIRY' ELSE 'REVERSAL' END::gateway.transaction_kind AS kind,
+       CASE WHEN t.kind = 'p' THEN 'POSTING'::gateway.transaction_kind WHEN t.kind = 'h' THEN 'HOLD'
+            WHEN t.kind = 'c' THEN 'CAPTURE' WHEN t.kind = 'v' THEN 'VOID' WHEN t.kind = 'x' THEN 'EXPIRY'
+            ELSE 'REVERSAL' END AS kind,
        t.value_on AS value_date, t.source_id, t.linked_id, t.meta AS metadata, t.booked_at AS created_at
   FROM ledger_txn t
  WHERE t.booked_at IS NOT NULL;  -- Always so; it is the condition of the index by time.
@@ -313,14 +321,14 @@ COMMENT ON VIEW gateway.ledger_transactions IS 'What is booked; it never changes
 -- Strict accounts have versions and an index by them, deferred ones an index by time: each half uses its own.
 CREATE VIEW gateway.ledger_entries WITH (security_invoker = true) AS
 SELECT e.tenant_id, e.txn_id AS transaction_id, e.leg, e.account_id,
-       CASE e.side WHEN 'd' THEN 'DEBIT' ELSE 'CREDIT' END::gateway.entry_side AS side, e.layer = 'h' AS is_held,
+       CASE WHEN e.side = 'd' THEN 'DEBIT'::gateway.entry_side ELSE 'CREDIT' END AS side, e.layer = 'h' AS is_held,
        gateway.major(e.amount_minor, e.currency) AS amount, e.amount_minor, e.currency::text AS currency,
        gateway.major(e.balance_after, e.currency) AS balance_after, e.version, e.value_on AS value_date,
        e.booked_at AS created_at
   FROM ledger_entry e WHERE e.version IS NOT NULL
 UNION ALL
 SELECT e.tenant_id, e.txn_id AS transaction_id, e.leg, e.account_id,
-       CASE e.side WHEN 'd' THEN 'DEBIT' ELSE 'CREDIT' END::gateway.entry_side AS side, e.layer = 'h' AS is_held,
+       CASE WHEN e.side = 'd' THEN 'DEBIT'::gateway.entry_side ELSE 'CREDIT' END AS side, e.layer = 'h' AS is_held,
        gateway.major(e.amount_minor, e.currency) AS amount, e.amount_minor, e.currency::text AS currency,
        gateway.major(e.balance_after, e.currency) AS balance_after, e.version, e.value_on AS value_date,
        e.booked_at AS created_at

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from omniroute.graphql import Engine
-from omniroute.infra.postgres import Database
+from omniroute.graphql import Engine, Session, execute
+from omniroute.infra.postgres import Database, PoolLimits
 from tests.graphql.blog import Editor, metadata, open_blog, refill
 
 
@@ -223,6 +223,31 @@ async def test_functions_that_change_data_are_mutations(edit: Editor) -> None:
         "field 'publish' not found in type: 'query_root'"
     )
     assert "not found" in (await edit.refused("mutation { publish(args: {of_author: 1}) { id } }", "keeper"))[0]
+
+
+async def test_a_row_somebody_else_holds_is_not_waited_for_without_end(
+    edit: Editor, owner_db: Database, database_url: str
+) -> None:
+    document = "mutation { update_author(where: {id: {_eq: 1}}, _set: {score: 1}) { affected_rows } }"
+    impatient = await Database.open(database_url, role="omniroute_app", limits=PoolLimits(lock_timeout_ms=50))
+    try:
+        engine = Engine(impatient, metadata(), edit.engine.model.catalog)
+        async with owner_db.tx() as tx:
+            await tx.connection.execute(b"UPDATE blog.author SET score = 11 WHERE id = 1")
+            answer = await execute(engine, "admin", Session(), document)
+    finally:
+        await impatient.close()
+    [error] = answer.errors
+    assert (error.message, error.code) == ("serialization failure due to concurrent update", "concurrent-update")
+    assert (await edit.content())["author"][0][2] == 11
+
+
+async def test_too_many_values_are_refused(edit: Editor) -> None:
+    objects = [{"name": "x", "score": 1, "karma": 1, "mood": "calm"}] * 16_400
+    document = "mutation ($o: [author_insert_input!]!) { insert_author(objects: $o) { affected_rows } }"
+    assert await edit.refused(document, o=objects) == (
+        "too many values; send fewer rows at once", "$.selectionSet.insert_author.args.objects", "not-supported",
+    )  # fmt: skip
 
 
 def test_only_what_can_be_written_is_in_the_schema(blog: Engine) -> None:

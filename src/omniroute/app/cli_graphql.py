@@ -8,18 +8,18 @@ import typer
 
 from omniroute import graphql
 from omniroute.app import console
+from omniroute.app.cli_triggers import dead_letters, redeliver
 from omniroute.app.console import JsonOption
 from omniroute.app.databases import app_database
 from omniroute.app.places import with_running_server
 from omniroute.app.settings import Settings, load_settings
 from omniroute.graphql import Catalog, Metadata
 
-graphql_app = typer.Typer(help="Hasura metadata: what of it is served.", no_args_is_help=True)
-
-
-@graphql_app.callback()
-def group() -> None:
-    """Keeps `check` a command of its own name."""
+graphql_app = typer.Typer(
+    help="Hasura metadata: what of it is served, what triggers could not tell.", no_args_is_help=True
+)
+graphql_app.command("dead-letters")(dead_letters)
+graphql_app.command()(redeliver)
 
 
 @graphql_app.command()

@@ -28,6 +28,9 @@ from omniroute.money.schedules import ScheduleRunner
 from omniroute.parties import access, webhooks
 from omniroute.ports.rails import Connector
 
+RECORDS = BatchLimits(pace_s=0.03, items_max=256, queue_max=20_000, lane_queue_max=20_000)
+"""What rails answer is recorded some thirty times a second and much at once, not a thousand times and each alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Money:
@@ -180,7 +183,7 @@ def _money(
     )
     rulebooks = PolicyRulebooks(db, rails, clock=clock)
     initiator = payments.Initiator(db, rulebooks, clock=clock, business_day=days, limits=batch_limits(settings))
-    limits = payments.DispatcherLimits(in_flight_max=settings.payment_exchanges_max)
+    limits = payments.DispatcherLimits(in_flight_max=settings.payment_exchanges_max, records=RECORDS)
     dispatcher = payments.Dispatcher(
         worker_db,
         links,

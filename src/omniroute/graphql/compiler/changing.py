@@ -68,9 +68,12 @@ class ChangeCompiler(Compiler):
     def _finish(self, text: Composable, path: str) -> Statement:
         """The statement, ready; the next one begins."""
         slots, self.writer = tuple(self.writer.slots), Writer()
-        if len(slots) > PARAMETERS_MAX:
-            raise RequestRefused("too many values; send fewer rows at once", path=path, code="not-supported")
+        self._check_count(len(slots), path)
         return Statement(text.as_bytes(None), slots)
+
+    def _check_count(self, values: int, path: str) -> None:
+        if values > PARAMETERS_MAX:
+            raise RequestRefused("too many values; send fewer rows at once", path=path, code="not-supported")
 
     def _condition(self, items: Iterable[Expression], alias: Identifier) -> Composable:
         kept = tuple(one for one in items if one not in (TRUE, And(())))

@@ -45,6 +45,7 @@ class InsertCompiler(ChangeCompiler):
         given = self._given(field)
         path = f"{field.path}.args.{'object' if is_one else 'objects'}"
         listed = [given["object"]] if is_one else given["objects"]
+        self._check_count(sum(map(len, listed)), path)  # Before any work is put into them.
         conflict = given.get(self.names.field("on_conflict"))
         objects = [self._object(table, one) for one in listed]
         if not objects:
