@@ -19,7 +19,7 @@ from omniroute.infra.secrets import Vault
 from omniroute.kit import ids
 from omniroute.kit.clock import Clock
 from omniroute.ledger import Command, Outcome
-from omniroute.money.payments import FileSender, Initiator, Link
+from omniroute.money.payments import Initiator, Link
 from omniroute.money.policies import PolicyRulebooks
 from omniroute.parties.access import Authenticator, Caller, Permission
 from omniroute.ports.rails import Connector
@@ -46,7 +46,6 @@ PREFIXES = {
     "payment": "pay",
     "batch": "bat",
     "connection": "con",
-    "bank_file": "bfi",
     "exception": "exc",
     "provider_event": "pev",
     "policy": "pol",
@@ -104,7 +103,7 @@ class PaymentServices:
     """What payments need of this process.
 
     `actions_secret`: who knows it speaks for its users; empty: nobody does. `strangers`: how much rails may send that
-    we cannot tell from anybody. `files` makes files for banks; None: not in this process.
+    we cannot tell from anybody.
     """
 
     initiator: Initiator
@@ -113,7 +112,6 @@ class PaymentServices:
     rulebooks: PolicyRulebooks
     actions_secret: str = field(default="", repr=False)
     strangers: Buckets = field(default_factory=Buckets)
-    files: FileSender | None = None
 
 
 @dataclass(frozen=True, slots=True)

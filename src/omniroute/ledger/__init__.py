@@ -38,7 +38,6 @@ from omniroute.ledger.model import (
     AccountStatus,
     AccountType,
     Balance,
-    Booked,
     Condition,
     Entry,
     Hold,
@@ -55,7 +54,6 @@ from omniroute.ledger.model import (
 )
 from omniroute.ledger.poster import Poster
 from omniroute.ledger.service import (
-    book,
     dry_run,
     expire_holds,
     find_by_reference,
@@ -79,7 +77,6 @@ __all__ = [
     "AccountStatus",
     "AccountType",
     "Balance",
-    "Booked",
     "Command",
     "Condition",
     "Entry",
@@ -97,7 +94,6 @@ __all__ = [
     "TxnKind",
     "UnknownTransaction",
     "account_id",
-    "book",
     "capture_hold",
     "charts",
     "checking",

@@ -33,7 +33,6 @@ from omniroute.infra.postgres.migrate import (
     status,
 )
 from omniroute.infra.postgres.paging import read_page
-from omniroute.infra.postgres.presence import Departures, present
 from omniroute.infra.postgres.server import (
     AlreadyRunning,
     EmbeddedPostgres,
@@ -52,7 +51,6 @@ __all__ = [
     "Database",
     "DatabaseUnavailable",
     "DateArray",
-    "Departures",
     "EmbeddedPostgres",
     "FolderDamaged",
     "FolderUnreachable",
@@ -81,7 +79,6 @@ __all__ = [
     "default_folder",
     "load",
     "migrate",
-    "present",
     "read_page",
     "status",
 ]

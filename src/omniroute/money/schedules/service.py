@@ -199,21 +199,15 @@ async def _decide(
     schedule = await _lock(tx, schedule_id, ScheduleState.AWAITING_APPROVAL)
     if schedule.requested_by == actor:
         raise ApproverIsRequester()
-    try:
-        async with tx.savepoint():
-            written = await tx.execute(
-                SQL.insert_approval,
-                tenant=tx.tenant,
-                schedule=schedule_id,
-                approver=actor,
-                approved=approved,
-                comment=comment,
-                now=now,
-            )
-    except pg.IntegrityError as error:  # By a key of their own, it is still the same person.
-        if error.diag.constraint_name == "payment_schedule_approval_four_eyes":
-            raise ApproverIsRequester() from error
-        raise
+    written = await tx.execute(
+        SQL.insert_approval,
+        tenant=tx.tenant,
+        schedule=schedule_id,
+        approver=actor,
+        approved=approved,
+        comment=comment,
+        now=now,
+    )
     if not written:
         raise AlreadyDecided()
     return schedule

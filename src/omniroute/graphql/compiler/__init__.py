@@ -1,1 +1,0 @@
-"""From validated fields to one SQL statement with parameters."""

@@ -1,1 +1,0 @@
-"""Live queries and streams: many subscribers, few statements, woken by the event log."""

@@ -1,1 +1,0 @@
-"""Hasura metadata as data: read from a folder, parsed into a tree, with its naming rules."""

@@ -1,1 +1,0 @@
-"""What the tracked database has, and what of it each role sees."""
