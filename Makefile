@@ -19,6 +19,7 @@ up: $(READY) ## A running system on an embedded PostgreSQL
 	@$(BIN)/omniroute up
 
 test: $(READY) ## The whole suite, on an embedded PostgreSQL (or on OMNIROUTE_TEST_DATABASE_URL)
+	@.ci/clients
 	@$(BIN)/pytest -n $(TEST_WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 check: $(READY) ## Format, lint, types, layers, generated documents; what CI checks

@@ -1,4 +1,4 @@
-"""`python -m bench [part ...]`: parts are posting, http, payments, batches, memory; all of them when none is named.
+"""`python -m bench [part ...]`: parts are posting, http, payments, batches, graphql, memory; all when none is named.
 
 `python -m bench page` writes docs/benchmarks.md from the last results.
 """
@@ -11,11 +11,11 @@ from pathlib import Path
 
 from psycopg import AsyncConnection
 
-from bench import batches, http, memory, payments, peer, posting, report
+from bench import batches, graphql_live, http, memory, payments, peer, posting, report
 from bench.network import make_network
 from omniroute.infra.postgres import Database, EmbeddedPostgres, PoolLimits, migrate
 
-PARTS = ("posting", "http", "payments", "batches", "memory")
+PARTS = ("posting", "http", "payments", "batches", "graphql", "memory")
 LOG_FILES = 160  # Of 16 MB: what the postings below write, and not more than the server keeps.
 
 
@@ -56,6 +56,8 @@ async def main(parts: tuple[str, ...]) -> None:
                     figures += await payments.run(server, db, network)
                 if "batches" in parts:
                     figures += await batches.run(server, db, network)
+                if "graphql" in parts:
+                    figures += await graphql_live.run(server, db, network)
                 if "memory" in parts:
                     figures += await memory.run(server, db, network)
             finally:

@@ -13,6 +13,7 @@ import httpx
 from bench import peer
 from bench.network import WALLETS, Network
 from bench.report import Figure, figure
+from bench.spent import Meter
 from omniroute.infra.postgres import EmbeddedPostgres
 
 SECONDS = 10
@@ -52,9 +53,11 @@ async def run(server: EmbeddedPostgres, network: Network) -> list[Figure]:
             await drive(wrk, script.name, url, 32, 3, "warm")
             for connections in CONNECTIONS:
                 before = await peer.measure(server)
+                meter = Meter(server, web=base.pid)
                 text = await drive(wrk, script.name, url, connections, SECONDS, f"c{connections}")
+                spent = meter.told(requests_of(text))
                 after = await peer.measure(server)
-                figures += figures_of("ledger", connections, text, before, after)
+                figures += figures_of("ledger", connections, text, before, after, spent)
     return figures
 
 
@@ -75,8 +78,17 @@ async def drive(wrk: str, script: str, url: str, connections: int, seconds: int,
     return text
 
 
-def figures_of(what: str, connections: int, text: str, before: peer.Peer, after: peer.Peer) -> list[Figure]:
-    """Rate and times of one run of wrk."""
+def requests_of(text: str) -> int:
+    """How many requests wrk says were answered."""
+    found = re.search(r"(\d+) requests in", text)
+    assert found is not None, text
+    return int(found[1])
+
+
+def figures_of(
+    what: str, connections: int, text: str, before: peer.Peer, after: peer.Peer, spent: str = ""
+) -> list[Figure]:
+    """Rate and times of one run of wrk; `spent` joins the note of the rate."""
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     assert rate is not None, text
     name = f"{what}.http.{connections}"
@@ -84,7 +96,7 @@ def figures_of(what: str, connections: int, text: str, before: peer.Peer, after:
     latency = (before.latency_ms + after.latency_ms) / 2
     note = f"wrk, {connections} connections, {SECONDS} s; server, database and wrk on the same cores"
     return [
-        figure(name, float(rate[1]), "requests/s", peer.NAME, tps, note),
+        figure(name, float(rate[1]), "requests/s", peer.NAME, tps, f"{note}. {spent}" if spent else note),
         figure(f"{name}.p50_ms", _percentile(text, "50%"), "ms", f"{peer.NAME} mean", latency, note),
         figure(f"{name}.p99_ms", _percentile(text, "99%"), "ms", f"{peer.NAME} mean", latency, note),
     ]
@@ -97,10 +109,11 @@ def _percentile(text: str, which: str) -> float:
 
 
 class serving:  # noqa: N801 - used as a context manager, like a function
-    """A web process over `server`, as `omniroute serve` starts it; `url` and `pid` once it answers."""
+    """A web process over `server`, as `omniroute serve` starts it with `settings`; `url` and `pid` once it answers."""
 
-    def __init__(self, server: EmbeddedPostgres) -> None:
+    def __init__(self, server: EmbeddedPostgres, **settings: str) -> None:
         self._server = server
+        self._settings = {f"OMNIROUTE_{name.upper()}": value for name, value in settings.items()}
         self.url = ""
         self.pid = 0
 
@@ -110,6 +123,7 @@ class serving:  # noqa: N801 - used as a context manager, like a function
             "OMNIROUTE_DATABASE_WORKER_URL": self._server.url("omniroute_worker"),
             "OMNIROUTE_DATABASE_OWNER_URL": self._server.url("omniroute_owner"),
             "OMNIROUTE_LOG_LEVEL": "warning",
+            **self._settings,
         }
         with tempfile.TemporaryFile() as log:
             command = str(Path(sys.executable).parent / "omniroute")

@@ -15,6 +15,7 @@ from uuid import UUID
 from bench import peer
 from bench.network import TODAY, Network, transfers
 from bench.report import Figure, figure
+from bench.spent import Meter
 from omniroute import ledger
 from omniroute.infra.postgres import Database, EmbeddedPostgres
 
@@ -47,16 +48,19 @@ async def run(server: EmbeddedPostgres, db: Database, network: Network) -> list[
     figures = []
     before = await peer.measure(server)
     for case in CASES:
-        rate = await _rate(db, network, case)
+        rate, spent = await _rate(server, db, network, case)
         after = await peer.measure(server)
         tps = (before.tps + after.tps) / 2
-        note = f"calls of {case.size} on {case.lanes} connections, durable; {case.size * case.calls:,} postings"
+        note = (
+            f"calls of {case.size} on {case.lanes} connections, durable; {case.size * case.calls:,} postings. {spent}"
+        )
         figures.append(figure(case.name, rate, "postings/s", peer.NAME, tps, note))
         before = after
     return figures
 
 
-async def _rate(db: Database, network: Network, case: Case) -> float:
+async def _rate(server: EmbeddedPostgres, db: Database, network: Network, case: Case) -> tuple[float, str]:
+    """Postings a second, and what each cost."""
     draw = random.Random(case.name)
     wallets: Sequence[UUID] = network.wallets[:10] if case.narrow else network.wallets
     targets = network.hot if case.hot else wallets
@@ -73,11 +77,13 @@ async def _rate(db: Database, network: Network, case: Case) -> float:
         for batch in queue:
             await _post(db, network, batch)
 
+    meter = Meter(server)
     started = time.perf_counter()
     await asyncio.gather(*[lane() for _ in range(case.lanes)])
     rate = case.size * case.calls / (time.perf_counter() - started)
+    spent = meter.told(case.size * case.calls)
     gc.unfreeze()
-    return rate
+    return rate, spent
 
 
 async def _post(db: Database, network: Network, batch: Sequence[ledger.Command]) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.budgets import BUDGETS
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -95,5 +97,21 @@ def page() -> str:
         f"| `{f['name']}` | {f['value']:,.1f} | {f['unit']} | `{f['peer']}` | {f['peer_value']:,.1f} "
         f"| {f['ratio']:.2f} | {f['note']} |"
         for f in figures
+    ]
+    lines += [
+        "",
+        "## Budgets",
+        "",
+        "Absolute, for 2 cores that also carry database and load generator; the peer beside each figure shows how fast "
+        "those cores and their disk were that day. Where one is missed, its note says what each item costs.",
+        "",
+        "| name | must | aim | measured | |",
+        "|---|---:|---:|---:|---|",
+    ]
+    lines += [
+        f"| `{f['name']}` | {budget.must:,.0f} | {budget.aim:,.0f} | {f['value']:,.1f} {f['unit']} "
+        f"| {budget.verdict(f['value'])} |"
+        for f in figures
+        if (budget := BUDGETS.get(f["name"])) is not None
     ]
     return "\n".join(lines) + "\n"

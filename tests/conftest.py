@@ -13,9 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import AsyncConnection, sql
 
 from omniroute.infra.postgres import Database, EmbeddedPostgres, migrate
+
+# How long an example takes depends on what else the machine does; no test may fail for it.
+settings.register_profile("untimed", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 PrivatePostgres = Callable[..., Awaitable[EmbeddedPostgres]]
 

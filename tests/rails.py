@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from uuid import UUID
 
 from prometheus_client import CollectorRegistry
@@ -35,4 +36,13 @@ def payment_services(
     rulebooks = PolicyRulebooks(db, rails, clock=clock)
     day = business_day or (lambda tenant_id: clock.now().date())
     initiator = payments.Initiator(db, rulebooks, clock=clock, business_day=day)
-    return api.PaymentServices(initiator, links, rails, rulebooks, ACTIONS_SECRET)
+    files = payments.FileSender(
+        worker_db,
+        links,
+        clock=clock,
+        business_day=day,
+        worker_id="door",
+        folders=payments.Folders(Path("nowhere")),  # A door makes files; others deliver them.
+        rules=rulebooks,
+    )
+    return api.PaymentServices(initiator, links, rails, rulebooks, ACTIONS_SECRET, files=files)

@@ -12,7 +12,7 @@ import httpx
 
 from omniroute.api import Services
 from omniroute.app.cli_sandbox import Outside
-from omniroute.money import payments
+from omniroute.money import desk, payments
 from omniroute.money.institutions import check_digit
 from tests.api.makers import Client, transfer
 
@@ -53,6 +53,24 @@ async def make_payment(client: Client, source: str, code: str = "rail") -> tuple
     payee = {"kind": "msisdn", "identifier": "08022345678", "country": "NG"}
     payment = await client.post("/payments", order(amount=100, source=source, payee=payee, connection=code))
     return connection, payment
+
+
+NEFT = {
+    "code": "neft", "name": "NEFT", "rail": "neft", "currency": "NGN", "endpoint": payments.FOLDER,
+    "public": {"debtor_name": "Acme Foods", "account": "0102030405", "bank": "000014"}, "secret": {},
+}  # fmt: skip
+"""A connection to a bank that takes files, exchanged in folders."""
+
+
+async def make_bank_file(client: Client, source: str, code: str = "neft") -> dict[str, Any]:
+    """A file with one order, made at once over a connection of its own, which is not delivered in these tests."""
+    connection = await client.post("/connections", NEFT | {"code": code})
+    await client.post(
+        "/payments", order(amount=100, source=source, payee=bank_account(name="Ada Obi"), connection=code)
+    )
+    made = await client.post(f"/connections/{connection['id']}/bank-files", {})
+    (file,) = made["items"]
+    return dict(file)
 
 
 @dataclass
@@ -154,6 +172,7 @@ async def payer(client: Client, services: Services, outside: Outside) -> AsyncIt
         clock=services.clock,
         business_day=services.poster.today,
         worker_id="worker-of-tests",
+        elsewhere=desk.hear_reversal,
     )
     made = Payer(client, services, outside, {}, dispatcher)
     made.connection = await made.connect("nip", "NGN", "nip")

@@ -2,17 +2,20 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from omniroute.api import Services
-from omniroute.api.actions import amount_of
+from omniroute.api.actions_payments import amount_of
 from omniroute.app.cli_sandbox import outside
-from omniroute.kit.ids import show
+from omniroute.infra.events import Meta
+from omniroute.kit.ids import parse, show
 from omniroute.kit.refusal import Refusal
-from tests.api.makers import Client
+from omniroute.money import batches
+from omniroute.money.batches import BatchWorker
+from tests.api.makers import CLOCK, Client
 from tests.api.paying import WALLET, Payer, nuban, payer
 from tests.rails import ACTIONS_SECRET
 
@@ -108,6 +111,13 @@ async def test_only_who_knows_the_secret_speaks_for_others(org: Payer, b: Client
         ({"x-hasura-tenant-id": str(b.tenant_id)}, 422, "payments.source_not_found"),
         ({"x-hasura-tenant-id": "x"}, 400, "actions.malformed"),
         ({"x-hasura-user-id": ""}, 400, "actions.malformed"),
+        ({"x-hasura-branch-ids": "all"}, 400, "actions.malformed"),
+        ({"x-hasura-branch-ids": "{x}"}, 400, "actions.malformed"),
+        ({"x-hasura-branch-ids": "{}"}, 422, "payments.source_not_found"),
+        ({"x-hasura-branch-ids": f"{{{uuid4()},{uuid4()}}}"}, 422, "payments.source_not_found"),
+        ({"secret": ""}, 401, "access.credentials_unknown"),
+        ({"secret": ACTIONS_SECRET + "x"}, 401, "access.credentials_unknown"),
+        ({"secret": ACTIONS_SECRET.upper()}, 401, "access.credentials_unknown"),
     ]
     for given, status, code in wrong:
         answer = await act(org, "initiate-payment", payment(f"secret-{uuid4()}"), **given)
@@ -124,6 +134,34 @@ async def test_credentials_of_the_caller_count_as_everywhere(org: Payer) -> None
     answer = await org.client.http.post("/actions/initiate-payment", json=payload, headers=headers)
     assert answer.status_code == 200, answer.text
     assert answer.json()["initiatedBy"].startswith("key_")
+
+
+async def test_session_variables_beside_credentials_are_nobodys_word(org: Payer, b: Client) -> None:
+    """Who passes on a token acts as its owner, whatever else the payload says."""
+    forged = {
+        "x-hasura-role": "owner",
+        "x-hasura-user-id": str(PEOPLE["finance_admin"]),
+        "x-hasura-tenant-id": str(org.client.tenant_id),
+    }
+    before = await org.moved()
+    payload = {"action": {"name": "initiatePayment"}, "input": payment("forged"), "session_variables": forged}
+    for headers, status, code in (
+        ({"authorization": f"Bearer {b.secret}"}, 422, "payments.source_not_found"),  # B's books have no such account.
+        ({"authorization": "Bearer nonsense"}, 401, "access.credentials_malformed"),
+        ({}, 401, "access.credentials_missing"),
+        # A wrong secret spoils right credentials.
+        (
+            {"authorization": f"Bearer {org.client.secret}", "x-omniroute-actions-secret": "guess"},
+            401,
+            "access.credentials_unknown",
+        ),
+    ):
+        answer = await org.client.http.post("/actions/initiate-payment", json=payload, headers=headers)
+        assert (answer.status_code, answer.json()["extensions"]["code"]) == (status, code), answer.text
+    assert await org.moved() == before
+    own = {"authorization": f"Bearer {org.client.secret}"}
+    answer = await org.client.http.post("/actions/initiate-payment", json=payload, headers=own)
+    assert (answer.status_code, answer.json()["initiatedBy"][:4]) == (200, "key_")
 
 
 async def test_an_account_is_verified(org: Payer) -> None:
@@ -153,28 +191,86 @@ async def test_statements_are_fetched_from_the_rail_and_from_the_books(org: Paye
     assert (await act(org, "fetch-statement", {})).status_code == 400
 
 
-async def test_many_payments_are_processed_one_by_one(org: Payer) -> None:
+async def test_many_payments_become_a_batch_that_somebody_else_approves(org: Payer) -> None:
     batch = str(uuid4())
     items = [payment(f"bulk-{number}", amount=10) for number in range(1200)]
     items[7] |= {"destinationAccount": {"bankCode": "999", "accountNumber": nuban(1)}}
     items[9] |= {"amount": 100_000_000}
+    items[11] |= {"amount": "0.001"}
     asked = {"batchId": batch, "payments": items}
+    before = await org.moved()
     said = (await act(org, "process-bulk-payment", asked)).json()
-    assert (said["batchId"], said["totalProcessed"], said["successCount"], said["failedCount"]) == (
-        batch,
-        1200,
-        1198,
-        2,
-    )
+    counts = ("batchId", "totalProcessed", "successCount", "failedCount", "status")
+    assert [said[name] for name in counts] == [batch, 1200, 1197, 3, "AWAITING_APPROVAL"]
     failed = {one["reference"]: one["error"] for one in said["failures"]}
-    assert failed.keys() == {"bulk-7", "bulk-9"}
+    assert failed.keys() == {"bulk-7", "bulk-9", "bulk-11"}
     assert "institutions.unknown" in failed["bulk-7"]
     assert "payments.no_route" in failed["bulk-9"]  # More than the rail carries.
-    before = await org.moved()
+    assert "amount" in failed["bulk-11"]
+    assert await org.moved() == before  # Nothing moves before somebody else has said yes.
+
     assert (await act(org, "process-bulk-payment", asked)).json() == said
+    own = await act_on_batch(org, said["paymentBatchId"], "approve", by=str(PEOPLE["finance_admin"]))
+    assert own == (422, "batches.approver_is_initiator")
     assert await org.moved() == before
-    denied = await act(org, "process-bulk-payment", asked, role="user")
-    assert denied.status_code == 403
+    assert await act_on_batch(org, said["paymentBatchId"], "approve") == (200, None)
+
+    worker = BatchWorker(
+        org.services.worker_db or org.services.db, org.services.payments.rulebooks, clock=CLOCK,
+        business_day=lambda tenant_id: CLOCK.now().date(),
+    )  # fmt: skip
+    while await worker.advance():
+        pass
+    later = (await act(org, "process-bulk-payment", asked)).json()
+    assert [later[name] for name in counts] == [batch, 1200, 1197, 3, "RUNNING"]
+    found = await org.client.get("/payments", params={"reference": "bulk-8"})
+    assert [one["amount"] for one in found["items"]] == [1000]
+    assert (await org.client.get("/payments", params={"reference": "bulk-7"}))["items"] == []
+
+
+async def act_on_batch(org: Payer, batch: str, what: str, *, by: str | None = None) -> tuple[int, str | None]:
+    """Status and code of an act of this person (usual: the organisation's key) on a batch."""
+    if by is None:
+        answer = await org.client.send("POST", f"/payment-batches/{batch}/{what}", json={"comment": "as agreed"})
+        return answer.status_code, answer.json().get("code")
+    async with org.services.db.tx(org.client.tenant_id) as tx:
+        try:
+            await batches.approve(
+                tx, parse("bat", batch), actor=show("usr", UUID(by)), comment=None, now=CLOCK.now(), meta=Meta()
+            )
+        except Refusal as refusal:
+            return 422, refusal.code
+    return 200, None
+
+
+async def test_a_batch_is_known_by_its_id_and_by_its_payments(org: Payer) -> None:
+    first = {"batchId": str(uuid4()), "payments": [payment("known-1", amount=10), payment("known-2", amount=10)]}
+    said = (await act(org, "process-bulk-payment", first)).json()
+    assert said["successCount"] == 2
+    before = await org.moved()
+    other = await act(org, "process-bulk-payment", first | {"payments": [payment("known-3", amount=10)]})
+    assert (other.status_code, other.json()["extensions"]["code"]) == (409, "batches.reference_taken")
+    again = await act(org, "process-bulk-payment", first | {"batchId": str(uuid4())})
+    assert (again.status_code, again.json()["extensions"]["code"]) == (409, "batches.file_known")
+    listed = await org.client.get("/payment-batches?limit=500")
+    assert [one["status"] for one in listed["items"] if one["reference"] == first["batchId"]] == ["AWAITING_APPROVAL"]
+    assert await org.moved() == before
+
+
+async def test_a_batch_in_which_nothing_can_be_paid_is_not_submitted(org: Payer) -> None:
+    wrong = payment("nowhere", destinationAccount={"bankCode": "999", "accountNumber": nuban(1)})
+    before = await org.moved()
+    said = (await act(org, "process-bulk-payment", {"batchId": str(uuid4()), "payments": [wrong]})).json()
+    assert (said["successCount"], said["failedCount"], said["status"]) == (0, 1, "VALIDATED")
+    assert await org.moved() == before
+
+
+async def test_who_may_not_send_batches_in_sends_none(org: Payer) -> None:
+    before = await org.moved(), (await org.client.get("/payment-batches?limit=500"))["items"]
+    asked = {"batchId": str(uuid4()), "payments": [payment("never", amount=10)]}
+    for given, role, status in ((asked, "user", 403), (asked | {"payments": []}, "finance_admin", 400)):
+        assert (await act(org, "process-bulk-payment", given, role=role)).status_code == status
+    assert (await org.moved(), (await org.client.get("/payment-batches?limit=500"))["items"]) == before
 
 
 @pytest.mark.parametrize(

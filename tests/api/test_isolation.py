@@ -10,7 +10,7 @@ from omniroute.infra.postgres import Database
 from omniroute.kit.ids import show
 from tests.api.hooks import make_delivery, make_webhook
 from tests.api.makers import Client, open_accounts, transfer
-from tests.api.paying import make_payment
+from tests.api.paying import make_bank_file, make_payment
 
 DOCUMENT = openapi_document()
 OPERATIONS = [
@@ -46,6 +46,7 @@ async def theirs(b: Client, worker_db: Database) -> dict[str, str]:
         "policy": policy["policy_id"],
         "change": policy["id"],
         "connection": connection["id"],
+        "bank_file": (await make_bank_file(b, "wallet"))["id"],
         "payment": payment["id"],
         "provider_event": event["id"],
         "account": (await b.get("/ledger/accounts/wallet"))["id"],

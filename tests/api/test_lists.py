@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from omniroute.api import openapi_document
 from omniroute.kit.ids import parse, show, uuid7
 from tests.api.hooks import make_delivery, make_webhook
 from tests.api.makers import CLOCK, Client, Makers, open_accounts, transfer
+from tests.api.paying import make_bank_file
 
 LISTS = {
     page["operationId"]: (path.removeprefix("/v1/{tenant}"), {p["name"]: p for p in page["parameters"]})
@@ -20,16 +21,16 @@ LISTS = {
     for method, page in methods.items()
     if method == "get"
 }
-# Lists below one thing, or of what needs a story of its own to be made; the tests of their modules read them.
-WALKED_ELSEWHERE = {"list_payment_batch_lines", "list_occurrences", "list_approval_requests"}
-SORTED = {name: one for name, one in LISTS.items() if "sort" in one[1] and name not in WALKED_ELSEWHERE}
+SORTED = {name: one for name, one in LISTS.items() if "sort" in one[1]}
 CASES = [(name, sort) for name, (_, given) in SORTED.items() for sort in given["sort"]["schema"]["enum"]]
 # Their order is what they mean: what happened, one after the other; and balances, each after the line before.
 IN_THEIR_OWN_ORDER = {"list_events", "get_statement", "get_general_ledger", "get_rail_statement"}
 NAMES = ("mill", "depot", "mill", "shop", "depot")  # Equal ones are told apart by their ids.
 FILTERS = {
     "status": None,
+    "state": None,
     "kind": None,
+    "act": None,
     "prefix": "w",
     "account": "cash",
     "base": "USD",
@@ -47,6 +48,17 @@ class Things:
     client: Client
     numbers: Iterator[int] = field(default_factory=lambda: count(100))
     webhook: str = ""
+    batch: str = ""
+    schedule: str = ""
+
+    async def path(self, name: str) -> str:
+        """Where the list is; what it stands below is made the first time."""
+        path: str = SORTED[name][0]
+        if "{batch}" in path and not self.batch:
+            self.batch = await self._payment_batches(next(self.numbers), "lines")
+        if "{schedule}" in path and not self.schedule:
+            self.schedule = await self._schedules(next(self.numbers), "occurrences")
+        return path.format(batch=self.batch, schedule=self.schedule)
 
     async def make(self, name: str) -> None:
         """One more item of this list."""
@@ -169,22 +181,54 @@ class Things:
         answer = await self.client.http.post("/webhooks/mobile-money/callback", params=query, content=name)
         assert answer.status_code == 200, answer.text
 
-    async def _payment_batches(self, number: int, name: str) -> None:
+    async def _bank_files(self, number: int, name: str) -> None:
+        await make_bank_file(self.client, "till", f"n{number}")
+
+    async def _payment_batches(self, number: int, name: str) -> str:
         content = f"reference,amount,identifier,payee_kind,type\nl{number},10.00,cash,ledger,INTERNAL_TRANSFER"
         answer = await self.client.send(
             "POST", "/payment-batches?source=till&currency=NGN", content=content.encode(),
             headers={"content-type": "text/csv"},
         )  # fmt: skip
         assert answer.status_code in (201, 202), answer.text
+        made: str = answer.json()["id"]
+        return made
 
-    async def _schedules(self, number: int, name: str) -> None:
+    async def _payment_batch_lines(self, number: int, name: str) -> None:
+        await self.path("list_payment_batch_lines")
+        async with self.makers.services.db.tx(self.client.tenant_id) as tx:
+            await tx.connection.execute(
+                "INSERT INTO payment_batch_line (tenant_id, batch_id, line_number, state, reference, type, payee)"
+                " VALUES (%s, %s, %s, 'received', %s, 'WORKER_PAYOUT', '{}')",
+                [tx.tenant, parse("bat", self.batch), number, f"line-{number}"],
+            )
+
+    async def _schedules(self, number: int, name: str) -> str:
         payee = {"kind": "msisdn", "identifier": "08022345678", "country": "NG"}
         rule = {"frequency": "monthly", "start_on": "2040-01-31", "at": "09:00", "day_of_month": 31}
         body = {
             "reference": f"s{number}", "type": "SUPPLIER_PAYMENT", "currency": "NGN", "source": "till",
             "payee": payee, "recurrence": rule, "amount": 5,
         }  # fmt: skip
-        await self.client.post("/payment-schedules", body)
+        made: str = (await self.client.post("/payment-schedules", body))["id"]
+        return made
+
+    async def _occurrences(self, number: int, name: str) -> None:
+        await self.path("list_occurrences")
+        assert self.makers.services.worker_db is not None
+        now, on = CLOCK.now(), date(2030, 1, 1) + timedelta(days=number)
+        async with self.makers.services.worker_db.tx(self.client.tenant_id) as tx:
+            await tx.connection.execute(
+                "INSERT INTO payment_occurrence (tenant_id, schedule_id, number, nominal_on, due_on, due_at, reference,"
+                " state, reason, created_at, updated_at) VALUES (%s, %s, %s, %s, %s, %s, %s, 'skipped', %s, %s, %s)",
+                [tx.tenant, parse("sch", self.schedule), number, on, on, now, f"o{number}", name, now, now],
+            )
+
+    async def _approval_requests(self, number: int, name: str) -> None:
+        attempt_id = await self._unknown(number, name)
+        (listed,) = (await self.client.get(f"/payments?reference=p{number}"))["items"]
+        body = {"attempt_id": show("att", attempt_id), "paid": False, "evidence": "Nothing arrived."}
+        await self.client.post(f"/payments/{listed['id']}/manual-outcome", body)
 
     async def _webhooks(self, number: int, name: str) -> str:
         made: str = (await make_webhook(self.client, description=name))["id"]
@@ -216,12 +260,17 @@ def _key(item: dict[str, Any], sort: str) -> tuple[Any, str]:
         value = value[4:]
     elif name.endswith("_at") or name == "valid_from":
         value = datetime.fromisoformat(value)
-    return value, item["id"][4:]
+    return value, item.get("id", "")[4:]
+
+
+def _name(item: dict[str, Any]) -> Any:
+    """What tells an item from the others: its id, or its number below what it belongs to."""
+    return next(item[name] for name in ("id", "line_number", "number") if name in item)
 
 
 def test_every_list_names_its_orders() -> None:
     paged = {name for name, (_, given) in LISTS.items() if "cursor" in given}
-    assert paged - SORTED.keys() == IN_THEIR_OWN_ORDER | WALKED_ELSEWHERE
+    assert paged - SORTED.keys() == IN_THEIR_OWN_ORDER
     for _, given in SORTED.values():
         sorts = given["sort"]["schema"]["enum"]
         assert given["sort"]["schema"]["default"] == sorts[0]
@@ -231,10 +280,10 @@ def test_every_list_names_its_orders() -> None:
 
 @pytest.mark.parametrize(("name", "sort"), CASES, ids=[f"{name}:{sort}" for name, sort in CASES])
 async def test_a_walk_meets_each_item_once_and_in_order(things: Things, name: str, sort: str) -> None:
-    path = SORTED[name][0]
+    path = await things.path(name)
     everything = await things.client.get(path, params={"sort": sort, "limit": "500"})
     assert everything["next_cursor"] is None
-    before = [item["id"] for item in everything["items"]]
+    before = [_name(item) for item in everything["items"]]
     assert len(before) >= 5
     assert everything["items"] == sorted(
         everything["items"], key=lambda item: _key(item, sort), reverse=sort.startswith("-")
@@ -251,7 +300,7 @@ async def test_a_walk_meets_each_item_once_and_in_order(things: Things, name: st
         if pages <= 2:
             await things.make(name)
 
-    ids = [item["id"] for item in seen]
+    ids = [_name(item) for item in seen]
     assert len(set(ids)) == len(ids)
     assert [one for one in ids if one in set(before)] == before
     keys = [_key(item, sort) for item in seen]
@@ -260,14 +309,17 @@ async def test_a_walk_meets_each_item_once_and_in_order(things: Things, name: st
 
 @pytest.mark.parametrize("name", SORTED)
 async def test_the_usual_order_is_the_first(things: Things, name: str) -> None:
-    path, given = SORTED[name]
+    path, given = await things.path(name), SORTED[name][1]
     usual = given["sort"]["schema"]["default"]
-    assert await things.client.get(path) == await things.client.get(path, params={"sort": usual})
+    found = [await things.client.get(path, params=params) for params in ({}, {"sort": usual})]
+    # What is unknown shows its age, which goes on between the two.
+    first, second = ([_name(item) for item in page["items"]] for page in found)
+    assert first == second
 
 
 @pytest.mark.parametrize("name", SORTED)
 async def test_an_unknown_order_is_refused(things: Things, name: str) -> None:
-    path, given = SORTED[name]
+    path, given = await things.path(name), SORTED[name][1]
     for wrong in ("colour", "-", "--" + given["sort"]["schema"]["enum"][0], "id; DROP TABLE branch", "tenant_id"):
         answer = await things.client.send("GET", path, params={"sort": wrong})
         assert (answer.status_code, answer.json()["code"]) == (400, "kit.unknown_sort")
@@ -276,7 +328,7 @@ async def test_an_unknown_order_is_refused(things: Things, name: str) -> None:
 
 @pytest.mark.parametrize("name", SORTED)
 async def test_a_cursor_goes_on_only_where_it_was_made(things: Things, name: str) -> None:
-    path, given = SORTED[name]
+    path, given = await things.path(name), SORTED[name][1]
     usual, other, *_ = given["sort"]["schema"]["enum"]
     cursor = (await things.client.get(path, params={"limit": "2"}))["next_cursor"]
 
@@ -289,5 +341,15 @@ async def test_a_cursor_goes_on_only_where_it_was_made(things: Things, name: str
         answer = await things.client.send("GET", path, params={"cursor": cursor, **more})
         assert (answer.status_code, answer.json()["code"]) == (400, "kit.foreign_cursor"), more
     for elsewhere in SORTED.keys() - {name}:
-        answer = await things.client.send("GET", SORTED[elsewhere][0], params={"cursor": cursor})
+        answer = await things.client.send("GET", await things.path(elsewhere), params={"cursor": cursor})
         assert (answer.status_code, answer.json()["code"]) == (400, "kit.foreign_cursor")
+
+
+@pytest.mark.parametrize("name", ["list_payment_batch_lines", "list_occurrences"])
+async def test_a_cursor_does_not_go_on_below_something_else(things: Things, name: str) -> None:
+    path = await things.path(name)
+    cursor = (await things.client.get(path, params={"limit": "2"}))["next_cursor"]
+    make, mine = (things._payment_batches, things.batch) if "lines" in name else (things._schedules, things.schedule)
+    other = await make(next(things.numbers), "other")
+    answer = await things.client.send("GET", path.replace(mine, other), params={"cursor": cursor})
+    assert (answer.status_code, answer.json()["code"]) == (400, "kit.foreign_cursor")

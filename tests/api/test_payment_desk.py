@@ -80,6 +80,29 @@ async def test_an_outcome_is_settled_by_two(org: Payer, checker: Client) -> None
     assert await refused(checker, f"{decide}/reject", {"comment": "no"}) == (409, "desk.request_closed")
 
 
+async def test_an_outcome_is_settled_for_what_the_rail_moved(org: Payer, checker: Client) -> None:
+    payment = await unknown(org)
+    books = await org.client.get(f"/ledger/accounts/{WALLET}/balance")
+    path = f"/payments/{payment['id']}/manual-outcome"
+    body = {"attempt_id": payment["attempts"][0]["id"], "paid": True, "receipt": "FT2", "evidence": "The statement."}
+    for amount, refusal in ((0, (400, "desk.malformed")), ("1e3", (400, "api.invalid_field"))):
+        assert await org.refused(body | {"amount": amount}, path) == refusal
+    asked = await org.client.post(path, body | {"amount": "150250"})
+    assert asked["details"]["amount"] == 150_250
+    await checker.post(f"/approval-requests/{asked['id']}/approve", {})
+    found = await org.detail(payment["id"])
+    assert (found["status"], found["reason"], found["amount"]) == ("CONFIRMED", "paid_more", 150_000)
+    after = await org.client.get(f"/ledger/accounts/{WALLET}/balance")
+    assert int(after["posted"]) == int(books["posted"]) - 150_000
+    listed = (await org.client.get("/payment-exceptions?kind=paid_more"))["items"]
+    assert [one["payment_id"] for one in listed] == [payment["id"]]
+    resolve = {"resolution": "attributed", "evidence": "The payer agreed."}
+    asked = await org.client.post(f"/payment-exceptions/{listed[0]['id']}/resolve", resolve)
+    await checker.post(f"/approval-requests/{asked['id']}/approve", {})
+    after = await org.client.get(f"/ledger/accounts/{WALLET}/balance")
+    assert int(after["posted"]) == int(books["posted"]) - 150_250
+
+
 async def test_an_attempt_of_another_payment_is_not_settled(org: Payer) -> None:
     one, other = await unknown(org), await unknown(org)
     body = {"attempt_id": one["attempts"][0]["id"], "paid": False, "evidence": "Nothing arrived."}

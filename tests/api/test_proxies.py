@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from omniroute.api import Proxies, Services, create_app, read_networks
+from omniroute.api import Proxies, Services, create_app
 from omniroute.infra.postgres import Database
 from omniroute.kit.clock import FixedClock
+from omniroute.kit.networks import read_networks
 
 BALANCER, INNER, CLIENT, LIE = "10.0.0.1", "10.0.0.2", "203.0.113.9", "198.51.100.7"
 FOR = Proxies(read_networks("10.0.0.0/8, fd00::/8"))

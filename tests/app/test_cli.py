@@ -1,11 +1,14 @@
 """The command line: exit codes, one line for what is wrong, and JSON for machines."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.app.commands import omniroute
+from omniroute.app.cli import Commands
+from tests.app.commands import environment, omniroute
 
 NOWHERE = "postgresql://nobody:open-sesame@127.0.0.1:1/nothing"
 
@@ -15,6 +18,33 @@ def test_help_names_every_command() -> None:
     assert done.returncode == 0
     for command in ("up", "serve", "worker", "migrate", "doctor", "settings", "ledger", "audit", "docs", "openapi"):
         assert f" {command} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", [["--help"], ["doctor", "--help"], ["worker", "--help"], ["settings"]], ids=" ".join
+)
+def test_who_asks_for_help_does_not_load_the_product(command: list[str]) -> None:
+    script = (
+        "import sys\n"
+        "from omniroute.app.cli import app\n"
+        f"app({command!r}, standalone_mode=False)\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}\n"
+        "               | {name for name in sys.modules if name.startswith('omniroute.')}), sep='\\n')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment(), capture_output=True, text=True, check=True,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    loaded = set(done.stdout.splitlines())
+    assert "omniroute.app.lazy" in loaded
+    heavy = {"litestar", "psycopg", "granian", "httpx", "holidays", "opentelemetry", "cryptography", "omniroute.api"}
+    assert loaded & heavy == set()
+
+
+@pytest.mark.parametrize("name", Commands.lazy)
+def test_the_list_of_commands_says_of_each_what_it_says_of_itself(name: str) -> None:
+    known = Commands.lazy[name]
+    assert " ".join(known.load(name).help.split("\n\n")[0].split()) == known.help
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,18 @@
 """Every background job can do its round, with the rights it has in production."""
 
 import asyncio
+import json
+import socket
 from pathlib import Path
 
+import httpx
 import pytest
 
+from omniroute.app.gateway_work import gateway_work
 from omniroute.app.settings import load_settings
 from omniroute.app.wiring import opened
-from omniroute.app.workers import JOB_NAMES, JOBS, UnknownJob, select_jobs, work
+from omniroute.app.workers import GATEWAY_JOBS, JOB_NAMES, JOBS, UnknownJob, select_jobs, work
+from tests.app.commands import omniroute, running
 
 
 async def test_every_job_does_a_round_with_the_rights_it_has(database_url: str, tmp_path: Path) -> None:
@@ -16,8 +21,10 @@ async def test_every_job_does_a_round_with_the_rights_it_has(database_url: str, 
         "OMNIROUTE_EVENT_RETENTION_DAYS": "30",
         "OMNIROUTE_SECRETS_DIR": str(tmp_path / "keys"),
     }
-    async with opened(load_settings(environment), create_keys=True) as house:
-        done = {job.name: await job.round(house) for job in JOBS}
+    async with opened(load_settings(environment), create_keys=True) as house, gateway_work(house) as working:
+        assert working is not None
+        jobs = [*JOBS, *(job.of(working) for job in GATEWAY_JOBS)]
+        done = {job.name: await job.round(house) for job in jobs}
     assert set(done) == {
         "payments.send",
         "batches.advance",
@@ -34,6 +41,11 @@ async def test_every_job_does_a_round_with_the_rights_it_has(database_url: str, 
         "webhooks.feed",
         "webhooks.deliver",
         "webhooks.purge",
+        "graphql.actions",
+        "graphql.feed",
+        "graphql.deliver",
+        "graphql.cron",
+        "graphql.purge",
         "holds.expire",
         "ledger.fold",
         "ledger.snapshot",
@@ -72,3 +84,32 @@ async def test_only_the_chosen_jobs_run(database_url: str) -> None:
         stop.set()
         await working
     assert running & JOB_NAMES == {"holds.expire", "ledger.fold"}
+
+
+async def test_a_worker_tells_about_itself(database_url: str, tmp_path: Path) -> None:
+    settings = {"database_url": database_url, "data_dir": str(tmp_path), "worker_http_port": "0"}
+    with running(tmp_path, "worker", "--only", "ledger.fold", **settings) as worker:
+        url = await asyncio.to_thread(lambda: worker.url)
+        assert url.startswith("http://127.0.0.1:")
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            assert (await client.get("/health")).json() == {"status": "ok"}
+            ready = await client.get("/readiness")
+            assert (ready.status_code, ready.json()["checks"]) == (200, {"database": "ok", "disk": "ok"})
+            metrics = (await client.get("/metrics")).text
+            assert 'omniroute_job_items_total{job="ledger.fold"}' in metrics
+            other = await client.get("/v1/any/branches")
+            assert (other.status_code, other.json()["code"]) == (404, "api.not_served_here")
+        found = await asyncio.to_thread(omniroute, "doctor", "--json", **settings)
+        told = {one["check"]: one["found"] for one in json.loads(found.stdout)["findings"]}
+        assert "1 worker is there" in told["workers"]
+        assert await asyncio.to_thread(worker.stop) == 0
+
+
+async def test_a_worker_that_cannot_listen_says_so_and_ends(database_url: str, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        settings = {"database_url": database_url, "data_dir": str(tmp_path)}
+        port = str(taken.getsockname()[1])
+        done = await asyncio.to_thread(omniroute, "worker", "--only", "ledger.fold", worker_http_port=port, **settings)
+    assert done.returncode != 0

@@ -29,7 +29,7 @@ DECIDED = (PaymentState.SUCCEEDED, PaymentState.FAILED, PaymentState.REVERSED, P
 async def _kill(one: Stage, draw: random.Random) -> None:
     for _ in range(draw.randrange(60)):
         await asyncio.sleep(0)
-    for task in list(one.dispatcher._tasks):
+    for task in list(one.dispatcher._in_flight.tasks):
         task.cancel()
     await one.dispatcher.idle()
     one.new_dispatcher(f"worker-{draw.randrange(10**9)}")

@@ -164,3 +164,38 @@ async def test_closing_finishes_what_waits_and_takes_nothing_more(flush: Flush) 
     await closing
     assert all(future.done() for future in waiting)
     assert [future.result() for future in waiting] == [str(i) for i in range(100)]
+
+
+async def test_a_lane_with_a_pace_rests_after_a_call_and_collects(flush: Flush) -> None:
+    group: GroupCommit[str, str, str] = GroupCommit(flush, BatchLimits(pace_s=0.05))
+    assert await group.submit("a", "first") == "FIRST"
+    rest = []
+    for text in "234":
+        rest.append(group.submit("a", text))
+        await turns()
+    other = await group.submit("b", "other")
+    assert other == "OTHER", "another lane does not rest"
+    assert list(await asyncio.gather(*rest)) == list("234")
+    assert flush.calls == [("a", ["first"]), ("b", ["other"]), ("a", ["2", "3", "4"])]
+
+
+async def test_a_full_call_does_not_rest(flush: Flush) -> None:
+    group: GroupCommit[str, str, str] = GroupCommit(flush, BatchLimits(pace_s=3_600, items_max=2))
+    assert await group.submit("a", "1") == "1"
+    assert list(await asyncio.gather(group.submit("a", "2"), group.submit("a", "3"))) == ["2", "3"]
+    flush.gate.clear()
+    waiting = [group.submit("a", text) for text in "4567"]
+    await turns()
+    flush.gate.set()
+    assert list(await asyncio.gather(*waiting)) == list("4567")
+    assert flush.calls == [("a", ["1"]), ("a", ["2", "3"]), ("a", ["4", "5"]), ("a", ["6", "7"])]
+
+
+async def test_closing_wakes_a_lane_that_rests(flush: Flush) -> None:
+    group: GroupCommit[str, str, str] = GroupCommit(flush, BatchLimits(pace_s=3_600))
+    await group.submit("a", "1")
+    last = group.submit("a", "2")
+    await turns()
+    assert not last.done()
+    await group.close()
+    assert last.result() == "2"

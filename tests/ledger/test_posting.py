@@ -1,6 +1,7 @@
 """Posting: what one call books, and what it answers."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -206,3 +207,22 @@ async def test_deferred_accounts_take_part_without_a_version(books: Books) -> No
     assert [(e.balance_after_minor, e.version) for e in transaction.entries] == [(99_75, 2), (None, None)]
     fees = await books.balance("fees")
     assert (fees.posted_minor, fees.version) == (25, None)
+
+
+async def test_book_tells_ids_and_refusals_of_what_post_would_do(books: Books) -> None:
+    hold = only(await books.post(books.hold("cash", "ada", ngn(50)))).transaction_id
+    commands = [
+        books.transfer("ada", "ben", ngn(30_00), key="k"),
+        books.transfer("ben", "ada", ngn(900_00)),
+        ledger.capture_hold(hold),
+    ]
+
+    async with books.db.tx(books.tenant_id) as tx:
+        first, refused, captured = await ledger.book(tx, commands, today=TODAY)
+        assert await ledger.book(tx, commands[:1], today=TODAY) == [first], "the same key is the same posting"
+
+    assert isinstance(refused, Refused)
+    assert (await books.available("ada"), await books.available("ben")) == (70_50, 30_00)
+    async with books.db.tx(books.tenant_id) as tx:
+        found = [await ledger.find_transaction(tx, one) for one in (first, captured) if isinstance(one, UUID)]
+    assert [one.kind for one in found if one is not None] == [TxnKind.POST, TxnKind.CAPTURE]

@@ -14,13 +14,17 @@ problems.py     the only table from refusal to HTTP status
 
 from omniroute.api.application import create_app
 from omniroute.api.call import Limits, PaymentServices, Poster, Services
+from omniroute.api.front import App, Front
 from omniroute.api.openapi import error_codes
-from omniroute.api.proxies import Proxies, read_networks
+from omniroute.api.proxies import Proxies
 from omniroute.api.registry import openapi_document, select
-from omniroute.api.selection import EVERYTHING, Selection, UnknownModule
+from omniroute.api.selection import EVERYTHING, NOTHING, Selection, UnknownModule
 
 __all__ = [
     "EVERYTHING",
+    "NOTHING",
+    "App",
+    "Front",
     "Limits",
     "PaymentServices",
     "Poster",
@@ -31,6 +35,5 @@ __all__ = [
     "create_app",
     "error_codes",
     "openapi_document",
-    "read_networks",
     "select",
 ]

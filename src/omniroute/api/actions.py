@@ -4,29 +4,28 @@
 
 Who asks is known by the Authorization header that the engine passes on; or, when the engine shows the secret it shares
 with us (`X-Omniroute-Actions-Secret`), by its session variables: `x-hasura-tenant-id` (an organisation's id or UUID),
-`x-hasura-user-id` and `x-hasura-role` (a role of the organisation, whose permissions count).
+`x-hasura-user-id` and `x-hasura-role` (a role of the organisation, whose permissions count). `x-hasura-branch-ids`
+(`{UUID,UUID}`), when it is there, binds the requester to these branches.
 
 Members are written as GraphQL writes them. `amount` is in major units, exactly: `1500.00`, as a number or a text.
 """
 
-import re
 from datetime import date
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
+from omniroute.api.actions_bulk import process_bulk
 from omniroute.api.actions_form import Camel, MalformedAction, answer, shape
+from omniroute.api.actions_payments import AccountDetails, PaymentInput, amount_of, payee_of
 from omniroute.api.call import Call
 from omniroute.api.operations import Access, Raw, Reply, operation
 from omniroute.api.payments_enquiries import enquire
-from omniroute.api.payments_shapes import InitiateIn, PayeeIn, command_in, connection_id_in, request_in
+from omniroute.api.payments_shapes import InitiateIn, command_in, connection_id_in, request_in
 from omniroute.api.shapes import Out
 from omniroute.kit import ids
 from omniroute.kit.currency import exponent
-from omniroute.kit.money import MalformedAmount, decimal_text, parse_amount
-from omniroute.kit.refusal import Refusal
+from omniroute.kit.money import decimal_text
 from omniroute.ledger import account_id, reads
 from omniroute.money import connections, payments
 from omniroute.money.connections.errors import ConnectionNotFound
@@ -34,44 +33,7 @@ from omniroute.money.payments import NotInitiated, Payment, Standing
 from omniroute.parties.access import Permission
 from omniroute.ports.rails import StatementLine
 
-MANY_MAX = 10_000
-CHUNK = 500
 PAGES_MAX = 50
-_DECIMAL = re.compile(r"[0-9]{1,17}(\.[0-9]{1,6})?")
-
-
-class AccountDetails(Camel):
-    """An account of the brief: at a bank, at a mobile money operator, or in our own ledger."""
-
-    account_code: str | None = None
-    account_number: str | None = None
-    account_name: str | None = None
-    bank_code: str | None = None
-    phone: str | None = None
-    provider: str | None = None
-    country: str | None = None
-
-
-class PaymentInput(Camel, kw_only=True):
-    """A payment. `amount` in major units, or `amountMinor`."""
-
-    reference: str
-    type: str = "SUPPLIER_PAYMENT"
-    currency: str
-    source_account: AccountDetails | str
-    destination_account: AccountDetails
-    amount: Any = None
-    amount_minor: int | str | None = None
-    narration: str = ""
-    metadata: dict[str, Any] = msgspec.field(default_factory=dict)
-    connection: str | None = None
-
-
-class BulkInput(Camel, kw_only=True):
-    """Payments of one batch."""
-
-    batch_id: UUID
-    payments: Annotated[list[PaymentInput], Meta(min_length=1, max_length=MANY_MAX)]
 
 
 class VerifyInput(Camel):
@@ -100,37 +62,7 @@ class FetchInput(Camel):
 # -- payments ---------------------------------------------------------------------------------------------------------
 
 
-def amount_of(amount: object, amount_minor: int | str | None, currency: str) -> int:
-    """Minor units of an amount in major units, exactly; or those that are given.
-
-    Raises: MalformedAmount, UnknownCurrency, MalformedAction.
-    """
-    if (amount is None) == (amount_minor is None):
-        raise MalformedAction("amount: either `amount` in major units or `amountMinor`")
-    if amount_minor is not None:
-        return parse_amount(amount_minor)
-    decimals = exponent(currency)
-    text = str(amount)
-    if isinstance(amount, bool) or not _DECIMAL.fullmatch(text):
-        raise MalformedAmount("amount: digits, with a point before the fraction", amount=text[:40])
-    whole, _, fraction = text.partition(".")
-    if fraction[decimals:].strip("0"):
-        raise MalformedAmount(f"amount: {currency} has {decimals} digits behind the point", amount=text[:40])
-    return parse_amount(whole + fraction[:decimals].ljust(decimals, "0"))
-
-
-def _payee(to: AccountDetails) -> PayeeIn:
-    given: dict[str, Any] = {"name": to.account_name, "country": to.country}
-    if to.phone is not None:
-        given |= {"kind": "msisdn", "identifier": to.phone, "institution": to.provider}
-    elif to.account_code is not None:
-        given |= {"kind": "ledger", "identifier": to.account_code}
-    else:
-        given |= {"kind": "bank_account", "identifier": to.account_number or "", "institution": to.bank_code}
-    return shape({name: value for name, value in given.items() if value is not None}, PayeeIn)
-
-
-def _request(call: Call, asked: PaymentInput, **metadata: str) -> payments.Request:
+def _request(call: Call, asked: PaymentInput) -> payments.Request:
     """Raises: MalformedAction and what is refused of a payment's form."""
     source = asked.source_account if isinstance(asked.source_account, str) else asked.source_account.account_code
     body = shape(
@@ -140,9 +72,9 @@ def _request(call: Call, asked: PaymentInput, **metadata: str) -> payments.Reque
             "amount": amount_of(asked.amount, asked.amount_minor, asked.currency),
             "currency": asked.currency,
             "source": source or "",
-            "payee": msgspec.to_builtins(_payee(asked.destination_account)),
+            "payee": msgspec.to_builtins(payee_of(asked.destination_account)),
             "narration": asked.narration,
-            "metadata": {**asked.metadata, **metadata},
+            "metadata": asked.metadata,
             "connection": asked.connection,
         },
         InitiateIn,
@@ -185,36 +117,9 @@ async def _initiate(call: Call, given: dict[str, Any]) -> dict[str, Any]:
         return payment_shown(await payments.find_payment(tx, outcome.payment.payment_id))
 
 
-async def _process_bulk(call: Call, given: dict[str, Any]) -> dict[str, Any]:
-    asked = shape(given, BulkInput)
-    failures: list[dict[str, str]] = []
-    requests: list[payments.Request] = []
-    for item in asked.payments:
-        try:
-            requests.append(_request(call, item, batch=str(asked.batch_id)))
-        except Refusal as refusal:
-            failures.append({"reference": item.reference, "error": f"{refusal.detail} ({refusal.code})"})
-    for start in range(0, len(requests), CHUNK):
-        chunk = requests[start : start + CHUNK]
-        outcomes = await call.services.payments.initiator.initiate_all(call.tenant_id, chunk)
-        failures += [
-            {"reference": request.command.reference, "error": f"{outcome.refusal.detail} ({outcome.refusal.code})"}
-            for request, outcome in zip(chunk, outcomes, strict=True)
-            if isinstance(outcome, NotInitiated)
-        ]
-    total = len(asked.payments)
-    return {
-        "batchId": str(asked.batch_id),
-        "totalProcessed": total,
-        "successCount": total - len(failures),
-        "failedCount": len(failures),
-        "failures": failures,
-    }
-
-
 async def _verify(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     asked = shape(given, VerifyInput)
-    payee = _payee(
+    payee = payee_of(
         AccountDetails(
             account_number=asked.account_number,
             bank_code=asked.bank_code,
@@ -357,12 +262,14 @@ async def action_initiate_payment(call: Call, raw: Raw) -> Reply:
     reply=ActionOut, statuses=_STATUSES,
 )  # fmt: skip
 async def action_process_bulk_payment(call: Call, raw: Raw) -> Reply:
-    """Initiate many payments for a Hasura engine.
+    """Send in many payments as one batch, for a Hasura engine.
 
-    Input: `batchId` (a UUID) and `payments`. Output: `batchId`, `totalProcessed`, `successCount`, `failedCount` and
-    `failures` (`reference`, `error`). Each is initiated for itself; a repeat does nothing twice.
+    Input: `batchId` (a UUID) and `payments`, up to 10,000. They become a batch with that id as its reference: every
+    line is checked, and those that can be paid wait for the approval of somebody else. Output: `batchId`,
+    `totalProcessed`, `successCount`, `failedCount` and `failures` (`reference`, `error`); `paymentBatchId` and `status`
+    of the batch. A repeat does nothing twice and tells how far it is.
     """
-    return await answer(call, raw, Permission.BATCHES_WRITE, _process_bulk)
+    return await answer(call, raw, Permission.BATCHES_WRITE, process_bulk)
 
 
 @operation(

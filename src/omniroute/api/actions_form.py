@@ -113,8 +113,18 @@ async def _caller(call: Call, raw: Raw, payload: ActionIn) -> Caller:
         user_id,
         "user",
         role.permissions if role.status == "active" else frozenset(),
+        _branches(variables.get("x-hasura-branch-ids")),
         organisation_slug=organisation.slug,
     )
+
+
+def _branches(text: str | None) -> tuple[UUID, ...] | None:
+    """The branches the requester is bound to; None: none. Raises: MalformedAction."""
+    if text is None:
+        return None
+    if not text.startswith("{") or not text.endswith("}"):
+        raise MalformedAction("session variables: branches are written as {UUID,UUID}")
+    return tuple(_uuid("brn", one.strip()) for one in text[1:-1].split(",") if one.strip())
 
 
 def _uuid(prefix: str, text: str) -> UUID:

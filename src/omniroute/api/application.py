@@ -1,7 +1,7 @@
 """Puts the door together: operations become routes, the framework finds them, the front dresses every answer."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
 from litestar import Litestar, Request, Response
@@ -12,15 +12,19 @@ from litestar.response.base import ASGIResponse
 from omniroute.api import registry
 from omniroute.api.call import Services
 from omniroute.api.errors import MalformedRequest, RouteNotFound
-from omniroute.api.front import ROUTE, Front, Scope, answer
+from omniroute.api.front import ROUTE, App, Front, Scope, answer
 from omniroute.api.hot import HotRoutes
 from omniroute.api.operations import Operation
 from omniroute.api.problems import Answer, method_not_allowed, problem
 from omniroute.api.selection import NotServedHere, module_of
+from omniroute.api.spools import SpoolResponse
 
 
-def create_app(services: Services, *, access_log: bool = True) -> Front:
-    """The ASGI application of the REST door. It opens nothing and closes nothing: the wiring owns the services."""
+def create_app(services: Services, *, access_log: bool = True, beside: Mapping[str, App] | None = None) -> Front:
+    """The ASGI application of the REST door, and of doors `beside` it, each at a path.
+
+    It opens nothing and closes nothing: the wiring owns the services.
+    """
     operations = registry.operations()
     served = [op for op in operations if services.selection.serves(op)]
     framework = Litestar(
@@ -30,7 +34,8 @@ def create_app(services: Services, *, access_log: bool = True) -> Front:
         exception_handlers={Exception: _Exceptions(operations)},
         request_max_body_size=None,  # The door counts for itself, per operation.
     )
-    return Front(framework, services, HotRoutes(served), access_log=access_log)  # type: ignore[arg-type]
+    app = cast("App", framework)
+    return Front(app, services, HotRoutes(served), beside or {}, access_log=access_log)
 
 
 def _route(services: Services, op: Operation) -> HTTPRouteHandler:
@@ -58,6 +63,8 @@ def _handler(op: Operation, handle: Callable[[Request[Any, Any, Any]], Awaitable
 
 
 def _asgi(reply: Answer) -> ASGIResponse:
+    if reply.file is not None:
+        return SpoolResponse(reply.file, status_code=reply.status, headers=dict(reply.headers))
     return ASGIResponse(body=reply.body, status_code=reply.status, headers=dict(reply.headers))
 
 

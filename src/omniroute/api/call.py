@@ -19,7 +19,7 @@ from omniroute.infra.secrets import Vault
 from omniroute.kit import ids
 from omniroute.kit.clock import Clock
 from omniroute.ledger import Command, Outcome
-from omniroute.money.payments import Initiator, Link
+from omniroute.money.payments import FileSender, Initiator, Link
 from omniroute.money.policies import PolicyRulebooks
 from omniroute.parties.access import Authenticator, Caller, Permission
 from omniroute.ports.rails import Connector
@@ -46,6 +46,7 @@ PREFIXES = {
     "payment": "pay",
     "batch": "bat",
     "connection": "con",
+    "bank_file": "bfi",
     "exception": "exc",
     "provider_event": "pev",
     "policy": "pol",
@@ -103,7 +104,7 @@ class PaymentServices:
     """What payments need of this process.
 
     `actions_secret`: who knows it speaks for its users; empty: nobody does. `strangers`: how much rails may send that
-    we cannot tell from anybody.
+    we cannot tell from anybody. `files` makes files for banks; None: not in this process.
     """
 
     initiator: Initiator
@@ -112,6 +113,7 @@ class PaymentServices:
     rulebooks: PolicyRulebooks
     actions_secret: str = field(default="", repr=False)
     strangers: Buckets = field(default_factory=Buckets)
+    files: FileSender | None = None
 
 
 @dataclass(frozen=True, slots=True)

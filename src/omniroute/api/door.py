@@ -32,6 +32,7 @@ from omniroute.api.errors import (
 )
 from omniroute.api.operations import FORM_TYPE, JSON_TYPE, Access, Operation, Raw, Reply, Upload
 from omniroute.api.problems import Answer, problem
+from omniroute.api.spools import Spool
 from omniroute.infra import idempotency
 from omniroute.infra.postgres import DatabaseUnavailable, StatementTimeout, Tx, WriteConflict
 from omniroute.infra.secrets import KeysUnavailable
@@ -92,7 +93,7 @@ async def perform(services: Services, op: Operation, request: Incoming) -> Answe
         call, arguments = _admit(services, op, request, caller, credentials, now)
         value: object = None
         if op.raw:
-            arguments.insert(0, await _take_raw(services, request))
+            arguments.insert(0, await _take_raw(services, op, request))
         elif op.upload:
             return await _write_upload(call, op, arguments, request)
         elif op.body is not None:
@@ -157,10 +158,13 @@ def _admit(
     return call, [] if query is None else [query]
 
 
-async def _take_raw(services: Services, request: Incoming) -> Raw:
+async def _take_raw(services: Services, op: Operation, request: Incoming) -> Raw:
+    bytes_max = services.limits.body_bytes_max
+    if op.raw_bytes_max is not None:
+        bytes_max = await op.raw_bytes_max(services, request.path)
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.items()}
     length = request.headers.get(b"content-length")
-    body = await bodies.receive_body(request.receive, length, services.limits.body_bytes_max)
+    body = await bodies.receive_body(request.receive, length, bytes_max)
     query = dict(parse_qsl(request.query.decode("latin-1"), keep_blank_values=True))
     for text in (*query, *query.values()):
         bodies.check_text(text)
@@ -257,8 +261,11 @@ def render(op: Operation, result: object, headers: Mapping[bytes, bytes]) -> Ans
     shown.extend(reply.headers)
     if reply.content is None:
         return Answer(status, tuple(shown), b"")
+    shown.insert(0, ("content-type", reply.content_type or JSON_TYPE))
+    if isinstance(reply.content, Spool):
+        return Answer(status, tuple(shown), b"", reply.content)
     body = reply.content if isinstance(reply.content, bytes) else _encode(reply.content)
-    return Answer(status, (("content-type", reply.content_type or JSON_TYPE), *shown), body)
+    return Answer(status, tuple(shown), body)
 
 
 def _matches(header: bytes | None, tag: str) -> bool:

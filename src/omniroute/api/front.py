@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -56,13 +56,16 @@ def correlation_id(headers: MutableMapping[bytes, bytes]) -> UUID:
 
 
 class Front:
-    """Wraps the framework; works hot operations itself, without a turn of it.
+    """Wraps the framework and other doors that stand `beside` it, by path; works hot operations itself.
 
     `open_count` and `idle` tell a process that wants to leave whether somebody is still being answered.
     """
 
-    def __init__(self, framework: App, services: Services, hot: HotRoutes, *, access_log: bool) -> None:
+    def __init__(
+        self, framework: App, services: Services, hot: HotRoutes, beside: Mapping[str, App], *, access_log: bool
+    ) -> None:
         self.framework = framework
+        self.beside = beside
         self.services = services
         self.hot = hot
         self.access_log = access_log
@@ -78,6 +81,8 @@ class Front:
         try:
             if scope["type"] == "http":
                 await self._answer(scope, receive, send)
+            elif scope["type"] == "websocket":
+                await self.beside.get(scope["path"], _no_socket)(scope, receive, send)
             else:
                 await self.framework(scope, receive, send)
         finally:
@@ -93,10 +98,13 @@ class Front:
         self._tally.in_flight += 1
         try:
             hot = self.hot.find(scope["method"], scope["path"])
-            if hot is None:
-                await self.framework(scope, receive, _dressing(scope, send))
-            else:
+            if hot is not None:
                 await send_answer(scope, send, await answer(self.services, hot[0], scope, receive, hot[1]))
+            elif (other := self.beside.get(scope["path"])) is not None:
+                scope[ROUTE] = scope["path"]
+                await other(scope, receive, _dressing(scope, send))
+            else:
+                await self.framework(scope, receive, _dressing(scope, send))
         except Exception:
             # The last catch: a mistake of ours ends this request, not the process.
             log.exception("request failed", correlation_id=str(correlation), route=scope[ROUTE])
@@ -156,6 +164,12 @@ def _dressing(scope: Scope, send: Send) -> Send:
         await send(message)
 
     return send_dressed
+
+
+async def _no_socket(scope: Scope, receive: Receive, send: Send) -> None:
+    """Nobody listens for sockets there: refused before it is open."""
+    await receive()
+    await send({"type": "websocket.close", "code": 1000})
 
 
 @lru_cache(maxsize=1_024)

@@ -8,10 +8,10 @@ from uuid import UUID
 from msgspec import Meta
 
 from omniroute.api.call import Call
-from omniroute.api.errors import AnswerTooLarge
 from omniroute.api.ledger_accounts import account_in
 from omniroute.api.operations import CSV_TYPE, Reply, operation
 from omniroute.api.shapes import AmountOut, Currency, In, Instant, Out, PageIn, shown
+from omniroute.api.spools import spool
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
 from omniroute.kit.money import json_amount
@@ -235,15 +235,10 @@ def _statement(found: reads.Statement) -> StatementOut:
 
 
 async def _csv(chunks: AsyncIterator[str], name: str) -> Reply:
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in chunks:
-        parts.append(chunk.encode())
-        size += len(parts[-1])
-        if size > CSV_BYTES_MAX:
-            raise AnswerTooLarge(bytes_max=CSV_BYTES_MAX)
+    """Raises: AnswerTooLarge."""
+    content = await spool((chunk.encode() async for chunk in chunks), bytes_max=CSV_BYTES_MAX)
     disposition = ("content-disposition", f'attachment; filename="{name}.csv"')
-    return Reply(b"".join(parts), content_type=CSV_TYPE, headers=(disposition,))
+    return Reply(content, content_type=CSV_TYPE, headers=(disposition,))
 
 
 _RANGE = ("ledger.malformed_range", "api.answer_too_large")

@@ -62,6 +62,7 @@ TAGS = {
     "Institutions": "Banks and operators that can be paid.",
     "Batches": "Files of payments: checked line by line, approved as a whole, paid line by line.",
     "Connections": "Bank connections: how an organisation reaches its accounts at rails.",
+    "Bank files": "Files of orders to banks that take no other, and what became of them.",
     "Rails": "Where rails call us.",
     "Actions": "Handlers for the actions of a Hasura engine.",
     "Ledger check": "Whether the books are right, and what is not.",

@@ -24,6 +24,8 @@ from omniroute.parties.access import Permission
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 Handler = Callable[..., Awaitable[Any]]
+RawBytesMax = Callable[[Any, Mapping[str, str]], Awaitable[int]]
+"""How large a raw body may be, by services and path, before a byte of it is read."""
 JSON_TYPE = "application/json"
 FORM_TYPE = "application/x-www-form-urlencoded"
 CSV_TYPE = "text/csv; charset=utf-8"
@@ -95,6 +97,7 @@ class Operation:
     csv: bool = False
     form: bool = False
     raw: bool = False
+    raw_bytes_max: RawBytesMax | None = None
     upload: tuple[str, ...] = ()
     upload_bytes_max: int = 0
     media_type: str = JSON_TYPE

@@ -1,14 +1,29 @@
 """Batches of payments over HTTP: a file in, its report, the acts of people, progress, a file out."""
 
-from typing import Annotated, Any, Literal
+from typing import Any
 from uuid import UUID
 
-from msgspec import Meta
-
 from omniroute.api.call import Call
-from omniroute.api.errors import AnswerTooLarge
 from omniroute.api.operations import CSV_TYPE, Reply, Upload, operation
-from omniroute.api.shapes import AmountOut, Currency, In, Instant, ListIn, Out, PageOut, page, show_id
+from omniroute.api.payment_batches_shapes import (
+    ApproveIn,
+    BatchesIn,
+    BatchStatus,
+    FundsOut,
+    LineOut,
+    LinesIn,
+    Policy,
+    ProgressOut,
+    RejectIn,
+    ReportIn,
+    ResultIn,
+    SendBatchIn,
+    SubmitIn,
+    SumOut,
+    line_out,
+)
+from omniroute.api.shapes import AmountOut, Instant, Out, PageOut, page
+from omniroute.api.spools import spool
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
 from omniroute.kit.money import json_amount
@@ -19,7 +34,6 @@ from omniroute.parties.access import Permission
 
 _BATCHES = "/v1/{tenant}/payment-batches"
 _BATCH = _BATCHES + "/{batch}"
-ANSWER_BYTES_MAX = 64 * 1024 * 1024
 XML_TYPE = "application/xml; charset=utf-8"
 
 TYPES = {
@@ -30,106 +44,6 @@ TYPES = {
     "application/xml": BatchFormat.PAIN_001,
     "text/xml": BatchFormat.PAIN_001,
 }
-
-BatchStatus = Literal[
-    "DRAFT", "VALIDATED", "AWAITING_APPROVAL", "APPROVED", "RUNNING", "PAUSED", "COMPLETED", "CANCELLED"
-]
-LineStatus = Literal["received", "valid", "invalid", "initiated", "refused", "cancelled"]
-Policy = Annotated[
-    Literal["reject_batch", "skip_lines"], Meta(description="What bad lines do: refuse the batch, or only themselves.")
-]
-Comment = Annotated[str, Meta(min_length=1, max_length=500)]
-
-
-class SendBatchIn(In):
-    """What the file does not say itself."""
-
-    reference: Annotated[str, Meta(min_length=1, max_length=48, description="Unique for ever.")] | None = None
-    name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
-    source: Annotated[str, Meta(min_length=1, max_length=128, description="The ledger account that pays.")] | None = (
-        None
-    )
-    currency: Currency | None = None
-    type: Annotated[str, Meta(min_length=1, max_length=40, description="Type of payments that name none.")] = (
-        "BULK_DISBURSEMENT"
-    )
-    country: Annotated[str, Meta(pattern="^[A-Z]{2}$", description="Of payees that name none.")] | None = None
-    on_invalid: Policy = "reject_batch"
-    file_name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
-    repeat_of: (
-        Annotated[str, Meta(min_length=1, max_length=40, description="The batch that this file was before.")] | None
-    ) = None
-
-
-class BatchesIn(ListIn):
-    """Which batches."""
-
-    status: BatchStatus | None = None
-
-
-class LinesIn(ListIn):
-    """Which lines: by what the check said, or by the state of their payment."""
-
-    state: LineStatus | None = None
-    payment_state: Annotated[str, Meta(max_length=40)] | None = None
-
-
-class SubmitIn(In):
-    """`on_invalid`: another policy than the file was sent in with."""
-
-    on_invalid: Policy | None = None
-
-
-class ApproveIn(In):
-    """A word to go with the yes."""
-
-    comment: Comment | None = None
-
-
-class RejectIn(In):
-    """Why not."""
-
-    comment: Comment
-
-
-class ReportIn(In):
-    """How to answer."""
-
-    format: Literal["json", "csv"] = "json"
-
-
-class ResultIn(In):
-    """How to answer. `pain.002` answers a batch that came as pain.001."""
-
-    format: Literal["csv", "pain.002"] = "csv"
-
-
-class SumOut(Out):
-    """So many payments and so much of a currency."""
-
-    currency: str
-    count: int
-    amount: AmountOut
-
-
-class FundsOut(Out):
-    """What the valid lines take from an account, fees included, against what it had when they were checked."""
-
-    source: str
-    currency: str
-    needed: AmountOut
-    available: AmountOut
-    short: AmountOut
-
-
-class ProgressOut(Out):
-    """How many lines stand where: `line` by the batch, `payment` by their payment once they have one."""
-
-    line: str
-    payment: str | None
-    currency: str | None
-    count: int
-    amount: AmountOut
 
 
 class BatchOut(Out):
@@ -163,30 +77,6 @@ class BatchOut(Out):
     created_at: Instant
     completed_at: Instant | None
     version: int
-
-
-class LineOut(Out):
-    """A line; `status` and `reason` are those of its payment once it has one."""
-
-    line_number: int
-    reference: str
-    type: str
-    amount: AmountOut | None
-    currency: str | None
-    source: str | None
-    payee: dict[str, Any]
-    narration: str
-    state: LineStatus
-    status: str
-    reason: str | None
-    problem: dict[str, Any] | None
-    rail: str | None
-    fee: AmountOut
-    tries: int
-    payment_id: str | None
-    payment_reference: str | None
-    provider_reference: str | None
-    completed_at: Instant | None
 
 
 class RetriedOut(Out):
@@ -247,33 +137,6 @@ def batch_out(batch: batches.Batch) -> BatchOut:
         created_at=batch.created_at,
         completed_at=batch.completed_at,
         version=batch.version,
-    )
-
-
-def line_out(line: batches.Line) -> LineOut:
-    """A line as shown."""
-    problem = line.problem
-    state: Any = line.state.value
-    return LineOut(
-        line_number=line.number,
-        reference=line.reference,
-        type=line.type,
-        amount=None if line.amount_minor is None else json_amount(line.amount_minor),
-        currency=line.currency,
-        source=line.source,
-        payee=dict(line.payee),
-        narration=line.narration,
-        state=state,
-        status=batches.status_of(line),
-        reason=batches.reason_of(line),
-        problem=None if problem is None else {"code": problem.code, "detail": problem.detail, "field": problem.field},
-        rail=line.rail,
-        fee=json_amount(line.fee_minor),
-        tries=line.tries,
-        payment_id=show_id("pay", line.payment_id),
-        payment_reference=line.payment_reference,
-        provider_reference=line.provider_ref,
-        completed_at=line.completed_at,
     )
 
 
@@ -379,19 +242,6 @@ def _payment_state(text: str | None) -> PaymentState | None:
     return None if text is None else PaymentState(text)
 
 
-async def _whole(pieces: Any) -> bytes:
-    """A file to answer with.
-
-    Raises: AnswerTooLarge.
-    """
-    content = bytearray()
-    async for piece in pieces:
-        content += piece
-        if len(content) > ANSWER_BYTES_MAX:
-            raise AnswerTooLarge(bytes_max=ANSWER_BYTES_MAX)
-    return bytes(content)
-
-
 class ReportOut(Out):
     """What the check found: the batch, and every line that cannot be paid."""
 
@@ -410,7 +260,7 @@ async def get_payment_batch_report(call: Call, tx: Tx, query: ReportIn) -> Reply
     """
     batch = await batches.find_batch(tx, call.id("batch"), now=call.now)
     if query.format == "csv":
-        return Reply(await _whole(batches.report_csv(tx, batch)), content_type=CSV_TYPE)
+        return Reply(await spool(batches.report_csv(tx, batch)), content_type=CSV_TYPE)
     found = await batches.list_lines(tx, batch.batch_id, state=LineState.INVALID, limit=500)
     return Reply(ReportOut(batch=batch_out(batch), invalid=[line_out(line) for line in found.items]))
 
@@ -423,8 +273,8 @@ async def get_payment_batch_result(call: Call, tx: Tx, query: ResultIn) -> Reply
     """Show what became of every line of a batch, as CSV or as the bank's own pain.002."""
     batch = await batches.find_batch(tx, call.id("batch"), now=call.now)
     if query.format == "pain.002":
-        return Reply(await _whole(batches.pain_002(tx, batch, now=call.now)), content_type=XML_TYPE)
-    return Reply(await _whole(batches.result_csv(tx, batch)), content_type=CSV_TYPE)
+        return Reply(await spool(batches.pain_002(tx, batch, now=call.now)), content_type=XML_TYPE)
+    return Reply(await spool(batches.result_csv(tx, batch)), content_type=CSV_TYPE)
 
 
 @operation(

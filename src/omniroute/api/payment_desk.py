@@ -8,9 +8,10 @@ from msgspec import Meta
 
 from omniroute.api.call import Call
 from omniroute.api.operations import Reply, operation
-from omniroute.api.shapes import In, Instant, ListIn, Out, PageOut, page, parse_id, show_id
+from omniroute.api.shapes import AmountIn, In, Instant, ListIn, Out, PageOut, page, parse_id, show_id
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
+from omniroute.kit.money import json_amount, parse_amount
 from omniroute.money import desk
 from omniroute.money.desk import Act, ActKind, ApprovalRequest, Decided, Proof, RequestState, Reversal
 from omniroute.money.payments import Resolution
@@ -37,11 +38,16 @@ class EvidenceIn(In):
 
 
 class ManualOutcomeIn(EvidenceIn, kw_only=True):
-    """Whether the payee has the money. `receipt`: what the rail or bank calls the payment, where it was made."""
+    """Whether the payee has the money. `receipt`: what the rail or bank calls the payment, where it was made.
+
+    `amount`: what the rail really moved, where it is not what was ordered. Less: the rest is the payer's again. More:
+    the surplus waits in suspense, as the exception `paid_more`.
+    """
 
     attempt_id: AttemptId
     paid: bool
     receipt: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    amount: AmountIn | None = None
 
 
 class AcceptNameIn(EvidenceIn, kw_only=True):
@@ -57,7 +63,7 @@ class ReversalIn(EvidenceIn, kw_only=True):
 
 
 class ResolveExceptionIn(EvidenceIn, kw_only=True):
-    """What becomes of it. `account`: who bears a late success; the payer when left out."""
+    """What becomes of it. `account`: who bears what stands in suspense; the payer when left out."""
 
     resolution: Literal["noted", "given_back", "attributed"]
     account: Annotated[str, Meta(min_length=1, max_length=128, description="Code of a ledger account.")] | None = None
@@ -164,6 +170,9 @@ def _public(members: dict[str, Any]) -> dict[str, Any]:
     """Members of an act or an outcome, ids as they are shown."""
     shown: dict[str, Any] = {}
     for name, value in members.items():
+        if name == "moved_minor":
+            shown["amount"] = None if value is None else json_amount(value)
+            continue
         prefix = _PREFIXES.get(name)
         shown[name] = value if prefix is None or value is None else ids.show(prefix, UUID(value))
     return shown
@@ -219,7 +228,8 @@ def _reversal_out(reversal: Reversal) -> ReversalOut:
 
 _EXAMPLE: dict[str, Any] = {
     "id": "apr_01jd3m8q4vv8k8x2n0c5t7yh6r", "act": "settle",
-    "details": {"attempt_id": "att_01jd3m8q4vv8k8x2n0c5t7yh6r", "paid": True, "receipt": "FT26325XYZ"},
+    "details": {"attempt_id": "att_01jd3m8q4vv8k8x2n0c5t7yh6r", "paid": True, "receipt": "FT26325XYZ",
+                "amount": None},
     "payment_id": "pay_01jd3m8q4vv8k8x2n0c5t7yh6r", "evidence": "The bank's letter of 21 November.",
     "file_sha256": None, "state": "open", "requested_by": "usr_01jd3m8q4vv8k8x2n0c5t7yh6r", "approvals_needed": 1,
     "approvals_given": 0, "outcome": None, "created_at": "2026-11-21T08:00:00Z", "expires_at": "2026-11-24T08:00:00Z",
@@ -268,7 +278,7 @@ async def _ask(call: Call, tx: Tx, act: Act, body: EvidenceIn) -> Reply:
     "POST", _PAYMENT + "/manual-outcome", tag="Desk", status=201, permission=Permission.PAYMENTS_REVIEW,
     body=ManualOutcomeIn, reply=ApprovalRequestOut, idempotent=True,
     refusals=(*_ASKING, "payments.not_found", "payments.attempt_not_found", "payments.wrong_state",
-              "payments.rail_contradicts", *_BOOKING),
+              "payments.rail_contradicts", "kit.malformed_amount", *_BOOKING),
     example={"attempt_id": "att_01jd3m8q4vv8k8x2n0c5t7yh6r", "paid": True, "receipt": "FT26325XYZ",
              "evidence": "The bank's letter of 21 November."},
     example_reply=_EXAMPLE,
@@ -279,7 +289,8 @@ async def ask_manual_outcome(call: Call, tx: Tx, body: ManualOutcomeIn) -> Reply
     Nothing happens before somebody else agrees. It never counts as not paid while the rail's own word says otherwise.
     """
     attempt_id = ids.parse("att", body.attempt_id)
-    act = desk.Settle(attempt_id, body.paid, body.receipt)
+    moved_minor = None if body.amount is None else parse_amount(body.amount)
+    act = desk.Settle(attempt_id, body.paid, body.receipt, moved_minor)
     await desk.check_belongs(tx, act, call.id("payment"))
     return await _ask(call, tx, act, body)
 

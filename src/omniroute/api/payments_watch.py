@@ -17,7 +17,13 @@ from omniroute.parties.access import Permission
 
 _EVENTS = "/v1/{tenant}/provider-events"
 ExceptionKind = Literal[
-    "late_success", "integrity_mismatch", "contradiction", "given_up_asking", "books_refused", "reversed_by_rail"
+    "late_success",
+    "integrity_mismatch",
+    "contradiction",
+    "given_up_asking",
+    "books_refused",
+    "reversed_by_rail",
+    "paid_more",
 ]
 
 

@@ -8,6 +8,7 @@ from math import ceil
 
 import msgspec
 
+from omniroute.api.spools import Spool
 from omniroute.kit.refusal import Kind, Refusal
 
 STATUS: dict[Kind, int] = {
@@ -35,11 +36,12 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What goes back on the wire."""
+    """What goes back on the wire: a body, or a `file` that is too large for one."""
 
     status: int
     headers: Headers
     body: bytes
+    file: Spool | None = None
 
 
 def _members(code: str, title: str, status: int, detail: str, facts: dict[str, object]) -> dict[str, object]:

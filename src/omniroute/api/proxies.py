@@ -9,28 +9,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
 
-Network = IPv4Network | IPv6Network
+from omniroute.kit.networks import Network
+
 ForwardedHeader = Literal["x-forwarded-for", "forwarded"]
 
 # Unquoted values may hold colons and brackets here, because many proxies write addresses so.
 _PAIR = re.compile(r"""([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([^\s",;=\\]+|"(?:[^"\\]|\\.)*")""", re.ASCII)
 _ELEMENT = re.compile(rf"[ \t]*(?:{_PAIR.pattern}[ \t]*(?:;[ \t]*|(?=,|$)))*(?:,|$)", re.ASCII)
 _WITH_PORT = re.compile(r"\[([^\]]+)\](?::\w+)?|([^:\[\]]+)(?::\w+)?", re.ASCII)
-
-
-def read_networks(text: str) -> tuple[Network, ...]:
-    """Networks from a list such as `10.0.0.0/8, 2001:db8::/32`. A network of all addresses is none to trust.
-
-    Raises: ValueError, with what is wrong.
-    """
-    found = tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-    for network in found:
-        if network.prefixlen == 0:
-            raise ValueError(f"{network} would trust everybody")
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """The list of all operations, in the order in which the documentation shows them."""
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 from omniroute.api import (
     actions,
     audit,
+    bank_files,
     branches,
     connections,
     events,
@@ -77,6 +79,7 @@ def operations() -> tuple[Operation, ...]:
         payment_previews,
         institutions,
         connections,
+        bank_files,
         webhooks_in,
         actions,
         events,
@@ -95,9 +98,9 @@ def openapi_document(selection: Selection = EVERYTHING) -> dict[str, Any]:
     return document_of([op for op in operations() if selection.serves(op)])
 
 
-def select(*names: str) -> Selection:
-    """A part of the door, by names of modules and families.
+def select(*names: str, beside: Iterable[str] = ()) -> Selection:
+    """A part of the door, by names of modules and families, and of doors `beside` it.
 
     Raises: UnknownModule.
     """
-    return choose(names, operations())
+    return choose(names, operations(), beside)

@@ -56,17 +56,23 @@ class Selection:
             return True
         return not self.names.isdisjoint({module_of(op), family_of(op)})
 
+    def includes(self, name: str) -> bool:
+        """Whether a door that stands beside this one is served here."""
+        return self.names is None or name in self.names
+
 
 EVERYTHING = Selection()
+NOTHING = Selection(frozenset())
+"""What every process answers, and no more."""
 
 
-def choose(names: Iterable[str], operations: Iterable[Operation]) -> Selection:
-    """These modules and families of the operations.
+def choose(names: Iterable[str], operations: Iterable[Operation], beside: Iterable[str] = ()) -> Selection:
+    """These modules and families of the operations, and doors `beside` this one.
 
     Raises: UnknownModule.
     """
     wanted = frozenset(names)
-    known = modules_of(operations)
+    known = sorted({*modules_of(operations), *beside})
     unknown = sorted(wanted.difference(known))
     if unknown or not wanted:
         named = ", ".join(unknown) or "nothing"

@@ -7,11 +7,12 @@ limit. Some rails take one address for everything in their portal: it says whose
 from collections.abc import Mapping
 from uuid import UUID
 
-from omniroute.api.call import Call
+from omniroute.api.call import Call, Services
 from omniroute.api.errors import RouteNotFound, Unavailable
 from omniroute.api.operations import Access, Raw, Reply, operation
 from omniroute.kit import ids
 from omniroute.kit.refusal import Kind, Refusal
+from omniroute.kit.xml import SIZE_MAX as FILE_BYTES_MAX
 from omniroute.money import payments
 from omniroute.money.payments import LinkDown, LinkUnknown
 from omniroute.ports.rails import Callback
@@ -86,6 +87,21 @@ def _named(query: Mapping[str, str]) -> tuple[UUID, UUID]:
         raise RouteNotFound() from None
 
 
+async def _bytes_max(services: Services, path: Mapping[str, str]) -> int:
+    """Files of banks may be large, from who knows our address for them; everything else is small."""
+    usual = services.limits.body_bytes_max
+    if path["purpose"] != payments.FILE_ANSWER:
+        return usual
+    try:
+        tenant_id, connection_id = UUID(hex=path["org"]), UUID(hex=path["con"])
+        links = services.payments.links
+        link = await links.get(tenant_id, connection_id)
+        known = await links.is_authentic(tenant_id, connection_id, path["purpose"], path["ref"], path["code"])
+    except (ValueError, LinkDown):
+        return usual  # It will be said to them what is wrong.
+    return max(usual, FILE_BYTES_MAX) if known and link.files is not None else usual
+
+
 _REFUSALS = ("api.not_found", "api.too_many_calls", "api.unavailable")
 
 
@@ -96,6 +112,7 @@ _REFUSALS = ("api.not_found", "api.too_many_calls", "api.unavailable")
     access=Access.OPEN,
     transaction=False,
     raw=True,
+    raw_bytes_max=_bytes_max,
     refusals=_REFUSALS,
     statuses=(202, 204),
 )
@@ -108,8 +125,8 @@ async def take_rail_call(call: Call, raw: Raw) -> Reply:
 
 
 @operation(
-    "PUT", _RAILS, tag="Rails", access=Access.OPEN, transaction=False, raw=True, refusals=_REFUSALS,
-    statuses=(202, 204),
+    "PUT", _RAILS, tag="Rails", access=Access.OPEN, transaction=False, raw=True, raw_bytes_max=_bytes_max,
+    refusals=_REFUSALS, statuses=(202, 204),
 )  # fmt: skip
 async def take_rail_put(call: Call, raw: Raw) -> Reply:
     """Take what a rail calls us with by PUT."""

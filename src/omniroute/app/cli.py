@@ -1,56 +1,86 @@
 """The `omniroute` command line. What each exit code means stands in console.py."""
 
-import asyncio
-import os
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import typer
-from rich.markup import escape
 
 from omniroute import __version__
-from omniroute.app import console, doctor, processes
-from omniroute.app.cli_audit import audit
-from omniroute.app.cli_connections import connections_app
-from omniroute.app.cli_documents import docs, openapi
-from omniroute.app.cli_ledger import ledger
-from omniroute.app.cli_payments import pay, payments_app
-from omniroute.app.cli_sandbox import outside, sandbox
-from omniroute.app.cli_secrets import secrets
-from omniroute.app.console import JsonOption
-from omniroute.app.credentials import first_credential
-from omniroute.app.demo import demo
-from omniroute.app.places import with_database
-from omniroute.app.settings import Settings, load_settings
-from omniroute.infra import postgres
-from omniroute.kit.clock import SystemClock
+from omniroute.app import console
+from omniroute.app.lazy import Lazy, LazyGroup
+
+
+class Commands(LazyGroup):
+    """Every command. The sentences are those with which the commands explain themselves."""
+
+    lazy: ClassVar[Mapping[str, Lazy]] = {
+        "up": Lazy(
+            "omniroute.app.cli_system",
+            "up",
+            "Run everything in one process: embedded PostgreSQL, migrations, HTTP and background work.",
+        ),
+        "serve": Lazy(
+            "omniroute.app.cli_system",
+            "serve",
+            "Answer HTTP over an existing, migrated database; with --only, for these modules (ledger, people, ...).",
+        ),
+        "worker": Lazy(
+            "omniroute.app.cli_system",
+            "worker",
+            "Do the background work: seal events, fold balances, expire holds, purge what is old. With --only, these "
+            "jobs.",
+        ),
+        "migrate": Lazy(
+            "omniroute.app.cli_system",
+            "migrate",
+            "Bring the schema up to date. With --status, exit code 1 says that something is pending.",
+        ),
+        "doctor": Lazy(
+            "omniroute.app.cli_system",
+            "examine",
+            "Find and name what is wrong with this set-up. Exit code 1 says that something is.",
+        ),
+        "settings": Lazy(
+            "omniroute.app.cli_system",
+            "show_settings",
+            "Show the settings this process would use; passwords stay hidden.",
+        ),
+        "ledger": Lazy("omniroute.app.cli_ledger", "ledger", "Look at the books, check them, and post from a file."),
+        "audit": Lazy("omniroute.app.cli_audit", "audit", "Proofs that nothing was changed after it was recorded."),
+        "secrets": Lazy("omniroute.app.cli_secrets", "secrets", "Master keys of stored credentials."),
+        "graphql": Lazy("omniroute.app.cli_graphql", "graphql_app", "Hasura metadata: what of it is served."),
+        "docs": Lazy("omniroute.app.cli_documents", "docs", "Documents generated from the code."),
+        "openapi": Lazy("omniroute.app.cli_documents", "openapi", "Print the OpenAPI 3.1 document."),
+        "demo": Lazy(
+            "omniroute.app.demo",
+            "demo",
+            "Post a file of transfers while the database is killed, pay a file of payouts over rails that fail while "
+            "the worker is killed, then check the books.",
+        ),
+        "sandbox": Lazy(
+            "omniroute.app.cli_sandbox",
+            "sandbox",
+            "Run every rail on this machine, as the outside world would be; with faults, if you like.",
+        ),
+        "connections": Lazy("omniroute.app.cli_connections", "connections_app", "Bank connections of an organisation."),
+        "payments": Lazy("omniroute.app.cli_payments", "payments_app", "Follow payments, and see what is unknown."),
+        "pay": Lazy(
+            "omniroute.app.cli_payments",
+            "pay",
+            "Initiate the payments of a CSV file, in its order. Exit code 1 says that some were refused, or failed.",
+        ),
+    }
+
 
 app = typer.Typer(
     name="omniroute",
+    cls=Commands,
     help="Moves money for distribution networks, on books that cannot be wrong.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(ledger, name="ledger")
-app.add_typer(audit, name="audit")
-app.add_typer(secrets, name="secrets")
-app.add_typer(docs, name="docs")
-app.command("openapi")(openapi)
-app.command("demo")(demo)
-app.command("sandbox")(sandbox)
-app.add_typer(connections_app, name="connections")
-app.add_typer(payments_app, name="payments")
-app.command("pay")(pay)
-
-PortOption = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.")]
-OnlyOption = Annotated[
-    str | None, typer.Option("--only", help="Names with commas between them; a wrong one shows those there are.")
-]
-HostOption = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]
 
 
 @app.callback()
@@ -66,132 +96,6 @@ def start(
 def version() -> None:
     """Print the version."""
     console.say(__version__)
-
-
-@app.command()
-def up(
-    context: typer.Context,
-    data: Annotated[Path | None, typer.Option("--data", help="Folder of the embedded PostgreSQL.")] = None,
-    host: HostOption = None,
-    port: PortOption = None,
-) -> None:
-    """Run everything in one process: embedded PostgreSQL, migrations, HTTP and background work."""
-    with console.reporting():
-        settings = _listening(load_settings(config=context.obj), host, port)
-        if data is not None:
-            settings = replace(settings, data_dir=str(data))
-        with processes.telemetry(settings, "omniroute"):
-            processes.run(processes.up(settings, started=_started, first=first_credential, beside=_outside))
-
-
-@app.command()
-def serve(
-    context: typer.Context,
-    host: HostOption = None,
-    port: PortOption = None,
-    only: OnlyOption = None,
-) -> None:
-    """Answer HTTP over an existing, migrated database; with --only, for these modules (ledger, people, ...)."""
-    with console.reporting():
-        settings = _listening(with_database(load_settings(config=context.obj)), host, port)
-        with processes.telemetry(settings, "omniroute-serve"):
-            processes.run(processes.serve(settings, started=_started, only=_names(only)))
-
-
-@app.command()
-def worker(context: typer.Context, only: OnlyOption = None) -> None:
-    """Do the background work: seal events, fold balances, expire holds, purge what is old. With --only, these jobs."""
-    with console.reporting():
-        settings = with_database(load_settings(config=context.obj))
-        with processes.telemetry(settings, "omniroute-worker"):
-            processes.run(processes.background(settings, only=_names(only)))
-
-
-@app.command()
-def migrate(
-    context: typer.Context,
-    only_status: Annotated[bool, typer.Option("--status", help="Show what is pending; change nothing.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Bring the schema up to date. With --status, exit code 1 says that something is pending."""
-    with console.reporting():
-        settings = with_database(load_settings(config=context.obj))
-        url = settings.database_owner_url or settings.database_url
-        if only_status:
-            seen = asyncio.run(postgres.status(url))
-            if as_json:
-                console.show_json({"applied": seen.applied, "pending": seen.pending})
-            else:
-                console.say(f"{len(seen.applied)} applied, {len(seen.pending)} pending")
-                for name in seen.pending:
-                    console.say(f"  pending  {name}")
-            raise typer.Exit(console.PROBLEMS if seen.pending else console.OK)
-        done = asyncio.run(postgres.migrate(url))
-        if as_json:
-            console.show_json({"applied": done})
-        else:
-            console.say("\n".join(f"applied  {name}" for name in done) or "nothing to do: the schema is up to date")
-
-
-@app.command("doctor")
-def examine(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Find and name what is wrong with this set-up. Exit code 1 says that something is."""
-
-    async def collect() -> list[doctor.Finding]:
-        return [item async for item in doctor.examine(os.environ, context.obj, clock=SystemClock())]
-
-    with console.reporting():
-        found = asyncio.run(collect())
-    wrong = [item for item in found if item.level == "problem"]
-    if as_json:
-        console.show_json({"healthy": not wrong, "findings": [asdict(item) for item in found]})
-    else:
-        marks = {"ok": "[green]ok     [/]", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
-        for item in found:
-            console.out.print(f"{marks[item.level]}  {escape(item.check)}: {escape(item.found)}")
-            if item.advice:
-                console.out.print(f"         -> {escape(item.advice)}")
-    raise typer.Exit(console.PROBLEMS if wrong else console.OK)
-
-
-@app.command("settings")
-def show_settings(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Show the settings this process would use; passwords stay hidden."""
-    with console.reporting():
-        shown = load_settings(config=context.obj).shown()
-    if as_json:
-        console.show_json(shown)
-    else:
-        console.show_table([{"setting": name, "value": str(value)} for name, value in shown.items()])
-
-
-@asynccontextmanager
-async def _outside(settings: Settings) -> AsyncIterator[None]:
-    """The sandbox beside a system for trying things out; on other ports when its own are taken."""
-    if settings.sandbox_port < 0:
-        yield
-        return
-    async with AsyncExitStack() as stack:
-        try:
-            running = await stack.enter_async_context(outside(port=settings.sandbox_port))
-        except OSError:
-            running = await stack.enter_async_context(outside(port=0))
-        console.say(f"Sandbox of rails on {running.url} (credentials: {running.url}/_sandbox/connections)")
-        yield
-
-
-def _listening(settings: Settings, host: str | None, port: int | None) -> Settings:
-    if host is not None:
-        settings = replace(settings, http_host=host)
-    return settings if port is None else replace(settings, http_port=port)
-
-
-def _names(only: str | None) -> list[str] | None:
-    return None if only is None else [name.strip() for name in only.split(",") if name.strip()]
-
-
-def _started(url: str) -> None:
-    console.say(f"OmniRoute listens on {url} (documentation: {url}/docs)")
 
 
 def main() -> None:

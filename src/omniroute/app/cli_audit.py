@@ -7,9 +7,9 @@ import typer
 
 from omniroute.app import console
 from omniroute.app.console import JsonOption
+from omniroute.app.databases import worker_database
 from omniroute.app.places import with_database
 from omniroute.app.settings import load_settings
-from omniroute.app.wiring import worker_database
 from omniroute.infra import events
 from omniroute.kit import ids
 

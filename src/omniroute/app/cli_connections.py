@@ -9,10 +9,10 @@ import typer
 from omniroute.app import console
 from omniroute.app.cli_ledger import OrganisationOption, ask
 from omniroute.app.console import JsonOption
+from omniroute.app.databases import app_database, open_vault
 from omniroute.app.places import with_database
 from omniroute.app.rails import connectors
 from omniroute.app.settings import load_settings
-from omniroute.app.wiring import app_database, open_vault
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids

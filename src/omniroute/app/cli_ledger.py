@@ -14,9 +14,9 @@ from omniroute import ledger as books
 from omniroute.app import console
 from omniroute.app.calendar import day_in
 from omniroute.app.console import JsonOption
+from omniroute.app.databases import app_database, worker_database
 from omniroute.app.places import with_database
 from omniroute.app.settings import load_settings
-from omniroute.app.wiring import app_database, worker_database
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids

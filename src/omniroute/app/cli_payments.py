@@ -16,10 +16,10 @@ from omniroute.app import console
 from omniroute.app.calendar import BusinessDays
 from omniroute.app.cli_ledger import BATCH, MalformedFile, OrganisationOption, ask
 from omniroute.app.console import JsonOption
+from omniroute.app.databases import app_database, worker_database
 from omniroute.app.places import with_database
 from omniroute.app.rails import connectors
 from omniroute.app.settings import load_settings
-from omniroute.app.wiring import app_database, worker_database
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database, Tx
 from omniroute.kit import ids

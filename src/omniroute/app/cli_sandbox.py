@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from omniroute.app import console, processes
+from omniroute.app import console
 from omniroute.app.console import JsonOption
+from omniroute.app.signals import stop_on_signal
 from omniroute.kit.refusal import Kind, Refusal
 from omniroute.sandbox.airtel import AirtelSandbox
 from omniroute.sandbox.bank_files import NeftSandbox, RtgsSandbox
@@ -112,7 +113,7 @@ def sandbox(
     """Run every rail on this machine, as the outside world would be; with faults, if you like."""
 
     async def run() -> None:
-        stop = processes.stop_on_signal()
+        stop = stop_on_signal()
         async with outside(host=host, port=port, seed=seed, percent=faults) as running:
             show(running, as_json=as_json)
             await stop.wait()

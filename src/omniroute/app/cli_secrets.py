@@ -8,9 +8,9 @@ import typer
 
 from omniroute.app import console
 from omniroute.app.console import JsonOption
+from omniroute.app.databases import open_vault, worker_database
 from omniroute.app.places import with_database
 from omniroute.app.settings import load_settings
-from omniroute.app.wiring import open_vault, worker_database
 from omniroute.infra.postgres import Database
 from omniroute.infra.secrets import Rotation, Vault
 from omniroute.parties import access, webhooks

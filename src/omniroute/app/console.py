@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -29,6 +28,8 @@ err = Console(stderr=True, soft_wrap=True)
 
 def show_json(value: Any) -> None:
     """One JSON document on stdout."""
+    import msgspec  # Slow to load, and who asks for help needs no JSON.
+
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode() + "\n")
 
 

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from omniroute.app import console
 from omniroute.app.console import JsonOption
+from omniroute.app.databases import app_database, open_vault, worker_database
 from omniroute.app.demo_client import Connection
 from omniroute.app.demo_network import BRANCHES, CURRENCY, chart, opening, read_transfers, wallets, write_transfers
 from omniroute.app.demo_payments import Desk, Payouts, pay
@@ -27,7 +28,6 @@ from omniroute.app.demo_programs import HOST, Programs, free_port, programs
 from omniroute.app.demo_run import CLIENTS, Sheet, crash, post_all
 from omniroute.app.places import postgres_folder, with_server
 from omniroute.app.settings import Settings
-from omniroute.app.wiring import app_database, open_vault, worker_database
 from omniroute.infra import postgres
 from omniroute.infra.postgres import EmbeddedPostgres, load
 from omniroute.kit import ids

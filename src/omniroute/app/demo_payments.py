@@ -184,14 +184,24 @@ def _next_step(one: Standing) -> datetime | None:
     if payment.state is PaymentState.NEEDS_REVIEW:
         return None
     if payment.state is PaymentState.EXECUTING and attempt is not None:
-        if attempt.state in (AttemptState.CREATED, AttemptState.SENDING):
-            return attempt.lease_until
-        return attempt.next_query_at
+        return attempt.lease_until if _is_under_way(one) else attempt.next_query_at
     return payment.send_after
+
+
+def _is_under_way(one: Standing) -> bool:
+    """A worker has it in hand; when that worker is dead, another takes over in a moment."""
+    attempt = one.attempt
+    return (
+        one.payment.state is PaymentState.EXECUTING
+        and attempt is not None
+        and attempt.state in (AttemptState.CREATED, AttemptState.SENDING)
+    )
 
 
 def _all_wait(standings: Sequence[Standing], now: datetime) -> bool:
     """Nothing happens soon any more."""
+    if any(_is_under_way(one) for one in standings):
+        return False
     steps = [_next_step(one) for one in standings if not _is_settled(one)]
     return all(step is None or step > now + SOON for step in steps)
 
@@ -235,8 +245,8 @@ def _stands(one: Standing) -> tuple[str, str, str]:
         case PaymentState.NEEDS_REVIEW:
             return "waiting", reason, "a person decides"
         case PaymentState.EXECUTING if attempt is not None:
-            if attempt.state in (AttemptState.CREATED, AttemptState.SENDING):
-                return "waiting", "its worker was killed while it was sent", "taken up again at"
+            if _is_under_way(one):
+                return "waiting", "being sent", "known, or asked about, by"
             if attempt.state is AttemptState.PENDING:
                 return "waiting", "accepted by the rail", "the rail is asked at"
             return "waiting", reason, "the rail is asked at"

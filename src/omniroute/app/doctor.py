@@ -197,4 +197,6 @@ async def _chain(tx: Tx) -> Finding:
     age_s = lag.oldest_age_ms // 1_000
     if age_s > CHAIN_LAG_S_MAX:
         return Finding("warning", "workers", f"events wait {age_s} s to be sealed", "start `omniroute worker`")
-    return Finding("ok", "workers", "events are sealed as they come")
+    present = int(await tx.value(SQL.workers_present))
+    workers = "1 worker is there" if present == 1 else f"{present} workers are there"
+    return Finding("ok", "workers", f"events are sealed as they come; {workers}")

@@ -1,11 +1,16 @@
 """Where a running embedded server is found by commands of another process."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omniroute.app.settings import Settings
-from omniroute.infra.postgres import DatabaseUnavailable, EmbeddedPostgres
+
+if TYPE_CHECKING:
+    from omniroute.infra.postgres import EmbeddedPostgres
 
 
 def postgres_folder(settings: Settings) -> Path:
@@ -54,6 +59,8 @@ def with_database(settings: Settings) -> Settings:
     """
     found = with_running_server(settings)
     if not found.database_url:
+        from omniroute.infra.postgres import DatabaseUnavailable  # Slow to load: only for who is refused.
+
         raise DatabaseUnavailable(
             f"no database: set OMNIROUTE_DATABASE_URL, or start `omniroute up` (nothing runs in {settings.data_folder})"
         )

@@ -6,7 +6,6 @@ round of each background job, close the pools, stop the embedded server.
 
 import asyncio
 import gc
-import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
@@ -18,8 +17,11 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from omniroute import api
+from omniroute.app.gateway import NAME as GRAPHQL
+from omniroute.app.gateway import Gateway, gateway
 from omniroute.app.places import postgres_folder, with_server
 from omniroute.app.settings import Settings
+from omniroute.app.signals import stop_on_signal
 from omniroute.app.wiring import House, opened
 from omniroute.app.workers import JOB_NAMES, select_jobs, work
 from omniroute.infra import events, postgres
@@ -45,20 +47,6 @@ def telemetry(settings: Settings, service: str) -> Iterator[None]:
         stop_tracing()
 
 
-def stop_on_signal() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set; the second signal ends the process at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def told(number: int) -> None:
-        stop.set()
-        loop.remove_signal_handler(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told, number)
-    return stop
-
-
 def _spare_the_collector() -> None:
     """What is loaded stays, and requests leave no cycles behind: looking for them cost a third of the time."""
     gc.collect()
@@ -67,20 +55,37 @@ def _spare_the_collector() -> None:
 
 
 async def listen(
-    house: House, stop: asyncio.Event, *, started: Callable[[str], None], selection: api.Selection = api.EVERYTHING
+    house: House,
+    stop: asyncio.Event,
+    *,
+    started: Callable[[str], None],
+    selection: api.Selection = api.EVERYTHING,
+    at: Settings | None = None,
 ) -> None:
-    """Answer HTTP until told to stop, then until the last open request is answered (or the drain time is over)."""
-    settings = house.settings
-    port = settings.http_port or _free_port(settings.http_host)
-    app = api.create_app(house.services(selection), access_log=settings.http_access_log)
-    _spare_the_collector()
+    """Answer HTTP until told to stop, then until the last open request is answered (or the drain time is over).
+
+    `at`: settings with another port.
+
+    Raises: MetadataUnreadable, MetadataRefused.
+    """
+    services = house.services(selection)
+    async with gateway(house, services.authenticator, served=selection.includes(GRAPHQL)) as graphql:
+        app = api.create_app(services, access_log=house.settings.http_access_log, beside=graphql.doors)
+        _spare_the_collector()
+        await _answer(at or house.settings, app, graphql, stop, started)
+
+
+async def _answer(
+    settings: Settings, app: api.Front, graphql: Gateway, stop: asyncio.Event, started: Callable[[str], None]
+) -> None:
+    port = settings.http_port
     server = Server(
         app,
         address=settings.http_host,
         port=port,
         interface=Interfaces.ASGINL,
         http=HTTPModes.auto,
-        websockets=False,
+        websockets=bool(graphql.doors),
         backlog=settings.http_backlog,
         log_enabled=False,
     )
@@ -97,6 +102,7 @@ async def listen(
     server.stop()  # type: ignore[no-untyped-call]
     with suppress(TimeoutError):
         async with asyncio.timeout(settings.http_drain_s):
+            await graphql.drain()
             await app.idle.wait()
             await serving
     if app.open_count:
@@ -106,26 +112,38 @@ async def listen(
 async def serve(settings: Settings, *, started: Callable[[str], None], only: Collection[str] | None = None) -> None:
     """The REST door over an existing database; `only` these of its modules.
 
-    Raises: api.UnknownModule.
+    Raises: api.UnknownModule, MetadataUnreadable, MetadataRefused.
     """
-    selection = api.EVERYTHING if only is None else api.select(*only)
+    selection = api.EVERYTHING if only is None else api.select(*only, beside=[GRAPHQL])
     stop = stop_on_signal()
+    settings = _with_port(settings)
     async with opened(settings) as house:
         await repair_epoch(house)
         await listen(house, stop, started=started, selection=selection)
 
 
-async def background(settings: Settings, *, only: Collection[str] | None = None) -> None:
-    """Background work over an existing database; `only` these jobs.
+async def background(
+    settings: Settings, *, started: Callable[[str], None], only: Collection[str] | None = None
+) -> None:
+    """Background work over an existing database; `only` these jobs. Tells about itself over HTTP where that is set.
 
     Raises: UnknownJob.
     """
     chosen = JOB_NAMES if only is None else select_jobs(only)
     stop = stop_on_signal()
-    async with opened(settings) as house:
+    async with opened(settings, works=True) as house:
         await repair_epoch(house)
         log.info("working", jobs=sorted(chosen))
-        await work(house, stop, chosen)
+        if settings.worker_http_port < 0:
+            await work(house, stop, chosen)
+            return
+        at = _with_port(replace(settings, http_port=settings.worker_http_port))
+        working = asyncio.create_task(work(house, stop, chosen))
+        try:
+            await listen(house, stop, started=started, selection=api.NOTHING, at=at)
+        finally:
+            stop.set()
+            await working
 
 
 async def repair_epoch(house: House) -> None:
@@ -159,11 +177,10 @@ async def up(
     """Everything in one process: server, migrations, first credential, doors and background work; and what runs
     `beside` it as long as it does."""
     stop = stop_on_signal()
-    if not settings.http_port:
-        settings = replace(settings, http_port=_free_port(settings.http_host))  # Rails are told where to call back.
+    settings = _with_port(settings)
     async with embedded(settings) as settled:
         await postgres.migrate(settled.database_owner_url or settled.database_url)
-        async with (beside or _nothing)(settled), opened(settled, create_keys=True) as house:
+        async with (beside or _nothing)(settled), opened(settled, create_keys=True, works=True) as house:
             await repair_epoch(house)
             await first(house)
             working = asyncio.create_task(work(house, stop, JOB_NAMES))
@@ -195,8 +212,11 @@ async def _until_listening(host: str, port: int, serving: asyncio.Task[None]) ->
     raise ConnectionError(f"cannot listen on {host}:{port}")
 
 
-def _free_port(host: str) -> int:
+def _with_port(settings: Settings) -> Settings:
+    """With a free port for port 0: rails are told where to call back, and handlers of ours are called there."""
+    if settings.http_port:
+        return settings
     with socket.socket() as probe:
-        probe.bind((host, 0))
+        probe.bind((settings.http_host, 0))
         port: int = probe.getsockname()[1]
-    return port
+    return replace(settings, http_port=port)

@@ -52,3 +52,8 @@ SELECT (SELECT count(*) FROM ledger_txn WHERE tenant_id = %(tenant)s) AS transac
        coalesce(sum(amount_minor) FILTER (WHERE side = 'c'), 0)::numeric AS credits
   FROM ledger_entry
  WHERE tenant_id = %(tenant)s AND layer = 'p';
+
+-- name: workers_present
+-- How many processes with background work hold their name (`infra/postgres/presence.py`).
+SELECT count(*) FROM pg_stat_activity
+ WHERE application_name = 'omniroute-presence' AND datname = current_database();

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
-from omniroute.api import read_networks
-from omniroute.infra.postgres import default_folder
+from omniroute.kit.networks import read_networks
 from omniroute.kit.refusal import Kind, Refusal
 
 PREFIX = "OMNIROUTE_"
@@ -172,6 +171,43 @@ class Settings:
         "variables are believed. Empty: the handlers take credentials of the caller only.",
         secret=True,
     )
+    graphql_enabled: bool = setting(True, "Serve GraphQL at `/v1/graphql`.")
+    graphql_metadata_dir: str = setting(
+        "",
+        "Folder of Hasura metadata (version 3) that is served; empty: the product's own. SIGHUP reads it again.",
+    )
+    graphql_page: bool = setting(True, "Serve GraphiQL at `/v1/graphiql`, for trying out queries in a browser.")
+    graphql_admin_secret: str = setting(
+        "",
+        "Secret for `X-Hasura-Admin-Secret`: who sends it takes any role and organisation by X-Hasura-* headers. "
+        "Empty: nobody does.",
+        check=lambda value: None if not value or len(value) >= 16 else "expected at least 16 characters",
+        secret=True,
+    )
+    graphql_unauthorized_role: str = setting(
+        "", "Role of requests without credentials, such as `anonymous`; empty refuses them."
+    )
+    allow_private_handlers: bool = setting(
+        False,
+        "Let GraphQL call handlers of actions and triggers at addresses that are not public, and over http, as inside "
+        "of a private network.",
+    )
+    graphql_repeatable_actions: str = setting(
+        "queueBulkPayment",
+        "Names of asynchronous actions, with commas between them, whose handler does nothing twice: after a crash they "
+        "are called again. Of others it is told that nobody knows.",
+    )
+    graphql_log_days: int = setting(
+        30,
+        "How long asynchronous actions that are over, deliveries of triggers and their dead letters are kept.",
+        check=between(1, 3_650),
+    )
+    graphql_allow_list: bool = setting(
+        False, "Execute only documents on the metadata's allow list; the admin secret is not bound by it."
+    )
+    graphql_stringify_numerics: bool = setting(
+        False, "Show numbers that JavaScript would round (bigint, numeric, double precision) as strings."
+    )
     sandbox_port: int = setting(
         8801,
         "`omniroute up` runs the sandbox of rails on this port and those after it; -1 leaves it out.",
@@ -198,6 +234,12 @@ class Settings:
     log_format: Literal["json", "text"] = setting("json", "`json` for machines, `text` for a terminal.")
     otel_endpoint: str = setting("", "OTLP/HTTP collector for traces; empty switches tracing off.", check=HTTP)
     otel_sample_percent: int = setting(10, "Share of traces that is kept.", check=between(0, 100))
+    worker_http_port: int = setting(
+        -1,
+        "`omniroute worker` answers `/health`, `/readiness` and `/metrics` on this port of `http_host`; 0 takes a free "
+        "one, -1 leaves it out.",
+        check=between(-1, 65_535),
+    )
     worker_interval_ms: int = setting(
         500, "Background work: pause after a round that found nothing.", check=between(10, 600_000)
     )
@@ -211,7 +253,11 @@ class Settings:
     @property
     def data_folder(self) -> Path:
         """Where data is kept."""
-        return Path(self.data_dir).expanduser().absolute() if self.data_dir else default_folder().parent
+        if self.data_dir:
+            return Path(self.data_dir).expanduser().absolute()
+        from omniroute.infra.postgres import default_folder  # It is slow to load, and most commands can do without.
+
+        return default_folder().parent
 
     @property
     def bank_files_folder(self) -> Path:

@@ -10,14 +10,16 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from omniroute import api, ledger
 from omniroute.app.calendar import BusinessDays
+from omniroute.app.databases import open_vault, pool_limits, worker_database
 from omniroute.app.rails import connectors, worker_id
 from omniroute.app.settings import Settings
 from omniroute.infra.batch import BatchLimits
 from omniroute.infra.http import Limits, RailClients, public_only
-from omniroute.infra.postgres import Database, PoolLimits
-from omniroute.infra.secrets import Vault, open_keys
+from omniroute.infra.postgres import Database, present
+from omniroute.infra.secrets import Vault
 from omniroute.infra.telemetry import new_registry
 from omniroute.kit.clock import Clock, SystemClock
+from omniroute.kit.networks import read_networks
 from omniroute.money import desk, payments
 from omniroute.money.batches import BatchWorker
 from omniroute.money.connections import ConnectionLinks
@@ -25,6 +27,9 @@ from omniroute.money.policies import PolicyRulebooks
 from omniroute.money.schedules import ScheduleRunner
 from omniroute.parties import access, webhooks
 from omniroute.ports.rails import Connector
+
+RECORDS = BatchLimits(pace_s=0.03, items_max=256, queue_max=20_000, lane_queue_max=20_000)
+"""What rails answer is recorded some thirty times a second and much at once, not a thousand times and each alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,44 +96,15 @@ class House:
                 self.money.rails,
                 self.money.rulebooks,
                 settings.actions_secret,
+                files=self.money.files,
             ),
             worker_db=self.worker_db,
             data_folder=folder if folder.exists() else None,
             public_url=settings.public_url,
-            proxies=api.Proxies(api.read_networks(settings.trusted_proxies), settings.trusted_proxy_header),
+            proxies=api.Proxies(read_networks(settings.trusted_proxies), settings.trusted_proxy_header),
             selection=selection,
             loopback_webhooks_allowed=settings.allow_loopback_webhooks,
         )
-
-
-def open_vault(settings: Settings, *, create: bool = False) -> Vault:
-    """What seals stored secrets. `create`: make the folder of keys and a first key if there is none.
-
-    Raises: BadKeys, KeysUnavailable.
-    """
-    keys = open_keys(
-        settings.secrets_provider,
-        folder=settings.secrets_folder,
-        create=create,
-        module=settings.secrets_pkcs11_module,
-        token=settings.secrets_pkcs11_token,
-        slot=settings.secrets_pkcs11_slot,
-        label=settings.secrets_pkcs11_label,
-        pin=settings.secrets_pkcs11_pin,
-        pin_file=settings.secrets_pkcs11_pin_file,
-    )
-    return Vault(keys)
-
-
-def pool_limits(settings: Settings) -> PoolLimits:
-    """The limits of one pool."""
-    return PoolLimits(
-        size_max=settings.database_pool_size_max,
-        statement_timeout_ms=settings.database_statement_timeout_ms,
-        lock_timeout_ms=settings.database_lock_timeout_ms,
-        idle_in_transaction_timeout_ms=settings.database_idle_timeout_ms,
-        acquire_timeout_s=settings.database_acquire_timeout_s,
-    )
 
 
 def batch_limits(settings: Settings) -> BatchLimits:
@@ -143,36 +119,13 @@ def batch_limits(settings: Settings) -> BatchLimits:
 
 
 @asynccontextmanager
-async def app_database(settings: Settings) -> AsyncIterator[Database]:
-    """The doors' pool alone, for commands that act for one organisation."""
-    db = await Database.open(
-        settings.database_url, role="omniroute_app", limits=pool_limits(settings), application_name="omniroute-cli"
-    )
-    try:
-        yield db
-    finally:
-        await db.close()
-
-
-@asynccontextmanager
-async def worker_database(settings: Settings) -> AsyncIterator[Database]:
-    """The background role's pool alone, for checks and background work."""
-    url = settings.database_worker_url or settings.database_url
-    db = await Database.open(
-        url, role="omniroute_worker", limits=pool_limits(settings), application_name="omniroute-worker"
-    )
-    try:
-        yield db
-    finally:
-        await db.close()
-
-
-@asynccontextmanager
-async def opened(settings: Settings, *, clock: Clock | None = None, create_keys: bool = False) -> AsyncIterator[House]:
+async def opened(
+    settings: Settings, *, clock: Clock | None = None, create_keys: bool = False, works: bool = False
+) -> AsyncIterator[House]:
     """Open what a process needs, and close it again when its last request is answered.
 
     `create_keys`: make a first master key if there is none. Only who has all in one place may do so: keys that each
-    process made for itself would open nothing for the others.
+    process made for itself would open nothing for the others. `works`: other workers see at once when this one dies.
 
     Raises: DatabaseUnavailable, BadKeys, KeysUnavailable.
     """
@@ -181,14 +134,14 @@ async def opened(settings: Settings, *, clock: Clock | None = None, create_keys:
         settings.database_url, role="omniroute_app", limits=pool_limits(settings), application_name="omniroute-serve"
     )
     try:
-        async with worker_database(settings) as worker_db:
+        async with worker_database(settings) as worker_db, _named(settings, works=works) as worker:
             clock = clock or SystemClock()
             days = BusinessDays(worker_db, clock)
             await days.refresh()
             fresh = asyncio.create_task(days.keep_fresh())
             poster = ledger.Poster(db, days, batch_limits(settings))
             registry = _watched(poster)
-            money = _money(settings, db, worker_db, clock=clock, days=days, vault=vault, registry=registry)
+            money = _money(settings, db, worker_db, worker, clock=clock, days=days, vault=vault, registry=registry)
             courier = await _courier(settings, worker_db, money.clients, clock=clock, vault=vault, registry=registry)
             try:
                 yield House(settings, clock, db, worker_db, registry, poster, vault, money, courier)
@@ -202,10 +155,21 @@ async def opened(settings: Settings, *, clock: Clock | None = None, create_keys:
         await db.close()
 
 
+@asynccontextmanager
+async def _named(settings: Settings, *, works: bool) -> AsyncIterator[str]:
+    """The name of this process in what it takes up."""
+    if not works:
+        yield worker_id()
+        return
+    async with present(settings.database_worker_url or settings.database_url, worker_id()) as name:
+        yield name
+
+
 def _money(
     settings: Settings,
     db: Database,
     worker_db: Database,
+    worker: str,
     *,
     clock: Clock,
     days: BusinessDays,
@@ -219,10 +183,16 @@ def _money(
     )
     rulebooks = PolicyRulebooks(db, rails, clock=clock)
     initiator = payments.Initiator(db, rulebooks, clock=clock, business_day=days, limits=batch_limits(settings))
-    limits = payments.DispatcherLimits(in_flight_max=settings.payment_exchanges_max)
-    worker = worker_id()
+    limits = payments.DispatcherLimits(in_flight_max=settings.payment_exchanges_max, records=RECORDS)
     dispatcher = payments.Dispatcher(
-        worker_db, links, clock=clock, business_day=days, worker_id=worker, limits=limits, rules=rulebooks
+        worker_db,
+        links,
+        clock=clock,
+        business_day=days,
+        worker_id=worker,
+        limits=limits,
+        rules=rulebooks,
+        elsewhere=desk.hear_reversal,
     )
     files = payments.FileSender(
         worker_db,
@@ -232,6 +202,7 @@ def _money(
         worker_id=worker,
         folders=payments.Folders(settings.bank_files_folder),
         holidays=days.holidays,
+        rules=rulebooks,
     )
     statements = payments.StatementReader(worker_db, links, clock=clock, business_day=days)
     batches = BatchWorker(worker_db, rulebooks, clock=clock, business_day=days)

@@ -1,16 +1,18 @@
 """Background work of a process: each job runs in rounds until told to stop. Every job may run in several processes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from prometheus_client import Counter
 
 from omniroute import ledger
+from omniroute.app.gateway_work import gateway_work
 from omniroute.app.settings import Settings
 from omniroute.app.wiring import House
+from omniroute.graphql import Working
 from omniroute.infra import idempotency
 from omniroute.infra.events import ChainBuilder, prune_inbox, retain
 from omniroute.infra.telemetry import logger
@@ -44,6 +46,19 @@ class Job:
     pause_ms: Callable[[Settings], int]
 
 
+@dataclass(frozen=True, slots=True)
+class GatewayJob:
+    """A kind of work of the GraphQL door, which there is as long as metadata are."""
+
+    name: str
+    round: Callable[[Working, House], Awaitable[int]]
+    pause_ms: Callable[[Settings], int]
+
+    def of(self, working: Working) -> Job:
+        """As a job of a process."""
+        return Job(self.name, lambda house: self.round(working, house), self.pause_ms)
+
+
 def select_jobs(names: Collection[str]) -> frozenset[str]:
     """The jobs of these names; the first word of a name stands for all that begin with it (`ledger`).
 
@@ -64,12 +79,22 @@ async def work(house: House, stop: asyncio.Event, chosen: Collection[str]) -> No
     faults = Counter(
         "omniroute_job_faults", "Rounds that failed and are tried again.", ("job",), registry=house.registry
     )
-    async with asyncio.TaskGroup() as group:
-        for job in JOBS:
+    async with _gateway_jobs(house, chosen) as more, asyncio.TaskGroup() as group:
+        for job in (*JOBS, *more):
             if job.name in chosen:
                 group.create_task(_repeat(job, house, stop, rounds, faults), name=job.name)
         if CHAIN in chosen:
             group.create_task(ChainBuilder().run(house.worker_db, stop), name=CHAIN)
+
+
+@asynccontextmanager
+async def _gateway_jobs(house: House, chosen: Collection[str]) -> AsyncIterator[Sequence[Job]]:
+    """Jobs of the GraphQL door; what is under way is recorded at the end."""
+    if not any(job.name in chosen for job in GATEWAY_JOBS):
+        yield ()
+        return
+    async with gateway_work(house) as working:
+        yield () if working is None else [job.of(working) for job in GATEWAY_JOBS]
 
 
 async def _repeat(job: Job, house: House, stop: asyncio.Event, items: Counter, faults: Counter) -> None:
@@ -205,6 +230,10 @@ async def _purge_webhooks(house: House) -> int:
     return await webhooks.purge(house.worker_db, before=house.clock.now() - kept_for)
 
 
+async def _purge_gateway(working: Working, house: House) -> int:
+    return await working.purge(before=house.clock.now() - timedelta(days=house.settings.graphql_log_days))
+
+
 def _soon(settings: Settings) -> int:
     return settings.worker_payment_interval_ms
 
@@ -245,4 +274,13 @@ JOBS = (
 )
 """Every job, with its pause after a round that found nothing."""
 
-JOB_NAMES = frozenset({*[job.name for job in JOBS], CHAIN})
+GATEWAY_JOBS = (
+    GatewayJob("graphql.actions", lambda working, _: working.runner.round(), _soon),
+    GatewayJob("graphql.feed", lambda working, _: working.feeder.feed(), _often),
+    GatewayJob("graphql.deliver", lambda working, _: working.courier.deliver(), _often),
+    GatewayJob("graphql.cron", lambda working, _: working.planner.plan(), _often),
+    GatewayJob("graphql.purge", _purge_gateway, _seldom),
+)
+"""What the metadata of GraphQL ask for."""
+
+JOB_NAMES = frozenset({*[job.name for job in (*JOBS, *GATEWAY_JOBS)], CHAIN})

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from omniroute.graphql.catalog import Catalog
+from omniroute.graphql.actions import check_actions
 from omniroute.graphql.errors import MetadataRefused
-from omniroute.graphql.filters import FilterUnreadable, read_filter
-from omniroute.graphql.metadata import Metadata, Problem, Source, Table
-from omniroute.graphql.model import Model, Tracked
-from omniroute.graphql.parsing import parse_metadata
-from omniroute.graphql.reading import read_folder
-from omniroute.graphql.roles import GRAPHQL_NAME, RoleView, is_query, known_roles
+from omniroute.graphql.metadata.parsing import parse_metadata
+from omniroute.graphql.metadata.reading import read_folder
+from omniroute.graphql.metadata.tree import DeletePermission, InsertPermission, Metadata, Problem, Table
+from omniroute.graphql.model.catalog import Catalog
+from omniroute.graphql.model.filters import FilterUnreadable, read_filter
+from omniroute.graphql.model.rights import VERBS, Permission, Verb, has_conflict, read_presets
+from omniroute.graphql.model.roles import ADMIN, GRAPHQL_NAME, RoleView, known_roles
+from omniroute.graphql.model.tables import Model, Tracked
 from omniroute.graphql.schema import build_schema
+from omniroute.graphql.triggers import check_triggers
 
 
 def load_metadata(folder: Path) -> Metadata:
@@ -38,26 +42,8 @@ def check(metadata: Metadata, found: tuple[Problem, ...] = (), catalog: Catalog 
 def _left_out(metadata: Metadata) -> Iterator[Problem]:
     for source in metadata.sources[1:]:
         yield Problem(f"source {source.name}", "one source is served, the first")
-    for source in metadata.sources[:1]:
-        yield from _left_out_of(source)
-    for action in metadata.actions:
-        yield Problem(f"action {action.name}", "actions are not served")
-    for cron in metadata.cron_triggers:
-        yield Problem(f"cron trigger {cron.name}", "cron triggers are not served")
-    if metadata.batch_limit.everyone is not None or metadata.batch_limit.by_role:
-        yield Problem("api_limits.batch_limit", "batches are not served")
-
-
-def _left_out_of(source: Source) -> Iterator[Problem]:
-    for table in source.tables:
-        for kind in ("insert", "update", "delete"):
-            for permission in getattr(table, kind):
-                yield Problem(f"table {table.name} {kind} permission of {permission.role}", "mutations are not served")
-        for trigger in table.event_triggers:
-            yield Problem(f"table {table.name} event trigger {trigger.name}", "event triggers are not served")
-    for function in source.functions:
-        if function.exposed_as == "mutation":
-            yield Problem(f"function {function.name}", "mutations are not served")
+    yield from check_actions(metadata)
+    yield from check_triggers(metadata)
 
 
 def _unfit(metadata: Metadata, catalog: Catalog) -> Iterator[Problem]:
@@ -65,9 +51,8 @@ def _unfit(metadata: Metadata, catalog: Catalog) -> Iterator[Problem]:
     yield from model.problems
     for tracked in model.tables.values():
         yield from _unfit_table(model, tracked)
-    for one in model.functions:
-        if one.function.exposed_as is None and not is_query(one):
-            yield Problem(f"function {one.function.name}", "it may change data, and mutations are not served")
+    yield from check_actions(metadata, RoleView(model, ADMIN))
+    yield from check_triggers(metadata, model)
     for role in sorted(known_roles(metadata)):
         yield from _clashes(model, role)
 
@@ -83,14 +68,47 @@ def _unfit_table(model: Model, tracked: Tracked) -> Iterator[Problem]:
         unknown += sorted(permission.computed_fields - tracked.computed.keys())
         if unknown:
             yield Problem(where, f"names fields that do not exist: {', '.join(unknown)}", is_wrong=True)
-        try:
-            read_filter(model, table.name, permission.filter)
-        except FilterUnreadable as error:
-            yield Problem(where, f"no row passes: {error}", is_wrong=True)
+        yield from _unread(model, table, where, permission.filter)
+    for verb in VERBS:
+        for writing in getattr(table, verb):
+            yield from _unfit_writing(model, tracked, verb, writing)
+
+
+def _unread(model: Model, table: Table, where: str, condition: Any) -> Iterator[Problem]:
+    try:
+        read_filter(model, table.name, condition)
+    except FilterUnreadable as error:
+        yield Problem(where, f"no row passes: {error}", is_wrong=True)
+
+
+def _unfit_writing(model: Model, tracked: Tracked, verb: Verb, permission: Permission) -> Iterator[Problem]:
+    """Where a permission to write does not fit the table."""
+    where = f"table {tracked.table.name} {verb} permission of {permission.role}"
+    if verb not in tracked.relation.writes:
+        yield Problem(where, f"PostgreSQL has no {verb} for it; it is left out")
+    if not isinstance(permission, InsertPermission):
+        yield from _unread(model, tracked.table, where, permission.filter)
+    if isinstance(permission, DeletePermission):
+        return
+    yield from _unread(model, tracked.table, where, permission.check)
+    columns = tracked.relation.columns
+    unknown = sorted(((permission.columns or frozenset()) | permission.presets.keys()) - columns.keys())
+    if unknown:
+        yield Problem(where, f"names columns that do not exist: {', '.join(unknown)}", is_wrong=True)
+    elif read_presets(tracked, permission.presets) is None:
+        yield Problem(where, "session variables inside of JSON values are not served; it is left out", is_wrong=True)
+    unwritten = sorted(name for name in permission.columns or () if name in columns and not columns[name].is_written)
+    if unwritten:
+        yield Problem(where, f"names columns that PostgreSQL computes itself: {', '.join(unwritten)}")
 
 
 def _clashes(model: Model, role: str) -> Iterator[Problem]:
     view = RoleView(model, role)
+    for tracked in model.tables.values():
+        for verb in VERBS:
+            if has_conflict(model, role, getattr(tracked.table, verb)):
+                where = f"table {tracked.table.name} {verb} permission of {role}"
+                yield Problem(where, "the roles it inherits from differ; it has none until one is written for it")
     tables: dict[str, Table] = {}
     for one in view.tables.values():
         if one.type_name in tables:
@@ -98,6 +116,6 @@ def _clashes(model: Model, role: str) -> Iterator[Problem]:
             yield Problem(f"table {one.name}", f"has the type name {one.type_name} of {other}", is_wrong=True)
         tables[one.type_name] = one.tracked.table
     try:
-        build_schema(view)
+        build_schema(view, is_backend=True)
     except (TypeError, ValueError) as error:
         yield Problem(f"role {role}", f"its schema cannot be made: {error}", is_wrong=True)

@@ -1,40 +1,35 @@
-"""Answers queries: a document becomes one SQL statement, kept for the next request of the same role and shape."""
+"""What is kept between requests: the schema of each role, and for each operation its statement by the shape of the
+variables."""
 
-import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from uuid import UUID
 
-import psycopg
 from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
-    GraphQLError,
     OperationDefinitionNode,
     OperationType,
-    SelectionSetNode,
-    execute_sync,
     get_variable_values,
     type_from_ast,
 )
-from psycopg.rows import tuple_row
 
-from omniroute.graphql.catalog import Catalog, read_catalog
+from omniroute.graphql.compiler.following import Following, FollowingCompiler
+from omniroute.graphql.compiler.given import shape
+from omniroute.graphql.compiler.mutating import Changes, compile_mutation
+from omniroute.graphql.compiler.selecting import Compiler, Statement
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.fields import META, Collector, Field
-from omniroute.graphql.given import shape
 from omniroute.graphql.limits import Limits, check_size, check_value_nesting, parse_within
-from omniroute.graphql.metadata import Metadata
-from omniroute.graphql.model import Model
-from omniroute.graphql.roles import RoleView, known_roles
+from omniroute.graphql.metadata.tree import Metadata
+from omniroute.graphql.model.catalog import Catalog, read_catalog
+from omniroute.graphql.model.roles import RoleView, known_roles
+from omniroute.graphql.model.tables import Model
+from omniroute.graphql.plugged import Operation, RootFields, operation_of
 from omniroute.graphql.schema import NOTHING, RoleSchema, build_schema
-from omniroute.graphql.selecting import Compiler, Statement
 from omniroute.graphql.validating import check_document, choose_operation
-from omniroute.graphql.writing import parameters
-from omniroute.infra.postgres import Database, StatementTimeout
-from omniroute.parties.access import Caller
+from omniroute.infra.postgres import Database
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -42,63 +37,36 @@ V = TypeVar("V")
 OPERATIONS_KEPT = 1_000
 SHAPES_KEPT = 50
 UNKNOWN_ROLE = "\0"
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Whose data is read: the transaction's organisation and branches, and the session variables of permissions.
-
-    Names of variables are lower case. They come from the caller's credentials, never from headers of a request.
-    """
-
-    tenant_id: UUID | None = None
-    branches: tuple[UUID, ...] | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, caller: Caller, role: str) -> "Session":
-        """The session of an authenticated caller who acts in a role."""
-        variables = {
-            "x-hasura-role": role,
-            "x-hasura-user-id": str(caller.subject_id),
-            "x-hasura-tenant-id": str(caller.tenant_id),
-        }
-        return cls(caller.tenant_id, caller.branches, variables)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a request gets: data as JSON text, or errors."""
-
-    data: bytes | None
-    errors: tuple[RequestRefused, ...] = ()
-
-    @property
-    def body(self) -> bytes:
-        """The whole answer as JSON. Hasura gives no `data` beside errors."""
-        if self.errors:
-            return json.dumps({"errors": [error.shown() for error in self.errors]}, ensure_ascii=False).encode()
-        assert self.data is not None
-        return b'{"data":' + self.data + b"}"
+NO_TABLES = META | {NOTHING}
 
 
 @dataclass(slots=True)
-class _Prepared:
+class Prepared:
     """A validated operation and its plans by the shape of the variables."""
 
+    schema: RoleSchema
     document: DocumentNode
     operation: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
     types: Mapping[str, Any]
-    plans: "_Kept[Any, _Plan]"
+    plans: "_Kept[Any, Plan]"
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """The statement for the fields read from tables; the others are answered from the schema."""
+class Plan:
+    """The statement for the fields read from tables; others are answered from the schema, or by what is plugged in."""
 
     fields: tuple[Field, ...]
     statement: Statement | None
+    read: tuple[str, ...]
+    """The names in the answer of what the statement gives."""
+    plugged: Mapping[str, RootFields]
+    """By the name in the answer, who answers the fields that are no tables."""
+    changes: Mapping[str, Changes] = field(default_factory=dict)
+    """Of a mutation: by the name in the answer, what the fields of tables and functions do. Then there is no
+    statement."""
+    following: Following | None = None
+    """Of a subscription: the statement that answers many subscribers at once. Then there is no other."""
 
 
 class _Kept(OrderedDict[K, V]):
@@ -132,38 +100,41 @@ class Engine:
         *,
         limits: Limits | None = None,
         stringify_numerics: bool = False,
+        plugged: Sequence[RootFields] = (),
     ) -> None:
         self.db = db
         self.metadata = metadata
         self.model = Model(metadata, catalog)
         self.limits = limits or Limits()
         self.stringify_numerics = stringify_numerics
-        self._roles = known_roles(metadata)
-        self._schemas: dict[str, RoleSchema] = {}
-        self._operations: _Kept[tuple[str, str, str | None], _Prepared] = _Kept(OPERATIONS_KEPT)
+        self.plugged = tuple(plugged)
+        self.roles = known_roles(metadata).union(*(one.roles() for one in self.plugged))
+        self._schemas: dict[tuple[str, bool], RoleSchema] = {}
+        self._operations: _Kept[tuple[str, str, str | None, bool], Prepared] = _Kept(OPERATIONS_KEPT)
 
     @classmethod
     async def open(cls, db: Database, metadata: Metadata, **options: Any) -> "Engine":
         """An engine over what the database is like now; open another after a migration."""
         return cls(db, metadata, await read_catalog(db, metadata), **options)
 
-    def schema(self, role: str) -> RoleSchema:
+    def schema(self, role: str, *, is_backend: bool = False) -> RoleSchema:
         """The schema of a role; one nobody has heard of sees nothing."""
-        known = role if role in self._roles else UNKNOWN_ROLE
-        if known not in self._schemas:
-            self._schemas[known] = build_schema(RoleView(self.model, known))
-        return self._schemas[known]
+        known = role if role in self.roles else UNKNOWN_ROLE
+        key = (known, is_backend)
+        if key not in self._schemas:
+            self._schemas[key] = build_schema(RoleView(self.model, known), self.plugged, is_backend=is_backend)
+        return self._schemas[key]
 
-    def prepare(self, role: str, document: str, operation_name: str | None) -> _Prepared:
-        """Parse, bound and validate a document, once.
+    def prepare(self, role: str, document: str, operation_name: str | None, *, is_backend: bool = False) -> Prepared:
+        """Parse, bound and validate a document, once. `is_backend`: for one of our own side.
 
         Raises: RequestRefused.
         """
-        key = (role if role in self._roles else UNKNOWN_ROLE, document, operation_name)
+        key = (role if role in self.roles else UNKNOWN_ROLE, document, operation_name, is_backend)
         found = self._operations.find(key)
         return found or self._operations.keep(key, self._prepare(*key))
 
-    def _prepare(self, role: str, text: str, operation_name: str | None) -> _Prepared:
+    def _prepare(self, role: str, text: str, operation_name: str | None, is_backend: bool) -> Prepared:
         document = parse_within(text, self.limits)
         operation = choose_operation(document, operation_name)
         fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
@@ -179,15 +150,15 @@ class Engine:
                 operation=OperationType.QUERY, selection_set=fragment.selection_set
             )
             check_size(check_fragment, fragments, self.limits, depth=depth, nodes=nodes)
-        schema = self.schema(role)
+        schema = self.schema(role, is_backend=is_backend)
         check_document(schema, document, operation)
         types = {
             one.variable.name.value: type_from_ast(schema.schema, one.type)
             for one in operation.variable_definitions or ()
         }
-        return _Prepared(document, operation, fragments, types, _Kept(SHAPES_KEPT))
+        return Prepared(schema, document, operation, fragments, types, _Kept(SHAPES_KEPT))
 
-    def variables(self, role: str, prepared: _Prepared, given: Mapping[str, Any]) -> dict[str, Any]:
+    def variables(self, role: str, prepared: Prepared, given: Mapping[str, Any]) -> dict[str, Any]:
         """The variables of a request as their types want them, defaults filled in.
 
         Raises: RequestRefused.
@@ -201,13 +172,14 @@ class Engine:
             required = one.type.kind == "non_null_type" and one.default_value is None
             if required and given.get(name) is None:
                 raise RequestRefused(f'expecting a value for non-nullable variable: "{name}"')
-        schema = self.schema(role).schema
-        found = get_variable_values(schema, prepared.operation.variable_definitions or (), dict(given), max_errors=1)
+        found = get_variable_values(
+            prepared.schema.schema, prepared.operation.variable_definitions or (), dict(given), max_errors=1
+        )
         if isinstance(found, list):
             raise RequestRefused(found[0].message, path="$.variables")
         return _coerced(found)
 
-    def plan(self, role: str, prepared: _Prepared, variables: Mapping[str, Any]) -> _Plan:
+    def plan(self, role: str, prepared: Prepared, variables: Mapping[str, Any]) -> Plan:
         """The statement for variables of this shape.
 
         Raises: RequestRefused.
@@ -216,102 +188,38 @@ class Engine:
         found = prepared.plans.find(key)
         return found or prepared.plans.keep(key, self._plan(role, prepared, variables))
 
-    def _plan(self, role: str, prepared: _Prepared, variables: Mapping[str, Any]) -> _Plan:
-        schema = self.schema(role)
+    def _plan(self, role: str, prepared: Prepared, variables: Mapping[str, Any]) -> Plan:
+        schema, operation = prepared.schema, prepared.operation.operation
         collector = Collector(prepared.fragments, variables)
-        root = schema.schema.query_type
+        root = schema.schema.get_root_type(operation)
         assert root is not None
         fields = collector.collect([prepared.operation.selection_set], root, "$")
         for one in fields:
             if one.name in ("__schema", "__type") and role in self.metadata.introspection_off:
                 raise RequestRefused(f"field '{one.name}' not found in type: 'query_root'", path=one.path)
-        read = [one for one in fields if one.name not in META and one.name != NOTHING]
+        found = {one.response: schema.plugged.get((operation_of(prepared.operation), one.name)) for one in fields}
+        plugged = {response: answers for response, answers in found.items() if answers is not None}
+        read = [one for one in fields if one.name not in NO_TABLES and one.response not in plugged]
+        if operation is OperationType.SUBSCRIPTION:
+            made = FollowingCompiler(schema, collector, variables, stringify=self.stringify_numerics)
+            return Plan(tuple(fields), None, (), plugged, following=made.following(read[0]) if read else None)
+        if operation is OperationType.MUTATION:
+            done = {
+                one.response: compile_mutation(schema, collector, variables, one, stringify=self.stringify_numerics)
+                for one in read
+            }
+            return Plan(tuple(fields), None, (), plugged, done)
         compiler = Compiler(schema, collector, variables, stringify=self.stringify_numerics)
-        return _Plan(tuple(fields), compiler.statement(read) if read else None)
+        names = tuple(one.response for one in read)
+        return Plan(tuple(fields), compiler.statement(read) if read else None, names, plugged)
 
 
-async def execute(
-    engine: Engine,
-    role: str,
-    session: Session,
-    document: str,
-    variables: Mapping[str, Any] | None = None,
-    operation_name: str | None = None,
-) -> Answer:
-    """Answer one request for a role. What is refused is in the answer; a broken machine is raised.
+def operation_kind(document: str, operation_name: str | None = None, limits: Limits | None = None) -> Operation:
+    """Whether the operation that would be executed is a query, a mutation or a subscription.
 
-    Raises: DatabaseUnavailable.
+    Raises: RequestRefused when the document is too large, cannot be read, or has no such operation.
     """
-    try:
-        prepared = engine.prepare(role, document, operation_name)
-        values = engine.variables(role, prepared, variables or {})
-        plan = engine.plan(role, prepared, values)
-        rows: Sequence[str | None] = ()
-        if plan.statement is not None:
-            sent = parameters(plan.statement.slots, values, session.variables)
-            rows = await _read(engine, role, session, plan.statement, sent)
-        return Answer(_joined(plan.fields, rows, _meta(engine, role, prepared, plan, variables or {})))
-    except RequestRefused as error:
-        return Answer(None, (error,))
-
-
-async def _read(
-    engine: Engine, role: str, session: Session, statement: Statement, sent: list[Any]
-) -> Sequence[str | None]:
-    limit_s = engine.metadata.time_limit_s.of(role, engine.limits.time_s)
-    try:
-        async with engine.db.tx(session.tenant_id, branches=session.branches, readonly=True) as tx:
-            cursor = psycopg.AsyncRawCursor(tx.connection, row_factory=tuple_row)
-            async with tx.connection.pipeline():
-                await tx.connection.execute(
-                    "SELECT set_config('statement_timeout', %(limit)s, true)", {"limit": f"{limit_s}s"}
-                )
-                await cursor.execute(statement.text, sent)
-            row = await cursor.fetchone()
-            assert row is not None
-            return row
-    except StatementTimeout as error:
-        raise RequestRefused(f"the operation took longer than {limit_s} s", code="time-limit-exceeded") from error
-    except psycopg.DataError as error:
-        raise RequestRefused(error.diag.message_primary or str(error), code="data-exception") from error
-    except psycopg.Error as error:
-        raise RequestRefused("database query error", code="unexpected") from error
-
-
-def _meta(engine: Engine, role: str, prepared: _Prepared, plan: _Plan, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """What the schema says about itself."""
-    nodes = tuple(node for one in plan.fields if one.name in META for node in one.nodes)
-    if not nodes:
-        return {}
-    operation = prepared.operation
-    inner = OperationDefinitionNode(
-        operation=operation.operation,
-        name=operation.name,
-        variable_definitions=operation.variable_definitions,
-        directives=(),
-        selection_set=SelectionSetNode(selections=nodes),
-    )
-    document = DocumentNode(definitions=(inner, *prepared.fragments.values()))
-    answer = execute_sync(engine.schema(role).schema, document, variable_values=dict(variables))
-    if answer.errors:
-        raise RequestRefused(_first(answer.errors))
-    return answer.data or {}
-
-
-def _first(errors: Sequence[GraphQLError]) -> str:
-    return errors[0].message
-
-
-def _joined(fields: Sequence[Field], rows: Sequence[str | None], meta: Mapping[str, Any]) -> bytes:
-    """The members of the answer in the order they were asked for."""
-    parts, place = [], 0
-    for one in fields:
-        if one.name in META or one.name == NOTHING:
-            text = json.dumps(meta.get(one.response))
-        else:
-            text, place = rows[place] or "null", place + 1
-        parts.append(f'"{one.response}":{text}')
-    return ("{" + ",".join(parts) + "}").encode()
+    return operation_of(choose_operation(parse_within(document, limits or Limits()), operation_name))
 
 
 def _coerced(found: Any) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from graphql import (
     parse,
 )
 
+from omniroute.graphql.compiler.given import NESTING_MAX
 from omniroute.graphql.errors import RequestRefused
-from omniroute.graphql.given import NESTING_MAX
 
 _QUIET = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|#[^\n\r]*', re.DOTALL)
 _OPENING, _CLOSING = frozenset("{[("), frozenset("}])")
@@ -26,7 +26,7 @@ _OPENING, _CLOSING = frozenset("{[("), frozenset("}])")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The usual bounds; metadata's `api_limits` may name others for depth, nodes and time."""
+    """The usual bounds; metadata's `api_limits` may name others for depth, nodes, time and batches."""
 
     document_bytes: int = 100_000
     tokens: int = 20_000
@@ -36,6 +36,8 @@ class Limits:
     """Fields, those of fragments counted each time they are used."""
     aliases: int = 100
     time_s: int = 10
+    batch: int = 20
+    """Operations in one request."""
 
 
 @dataclass(frozen=True, slots=True)

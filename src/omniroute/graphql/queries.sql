@@ -1,5 +1,6 @@
 -- name: list_columns
--- Every column of the named tables and views, in order; with the type under a domain, and the element type of an array.
+-- Every column of the named tables and views, in order; with the type under a domain, the element type of an array, and
+-- what can be written (bits: 4 update, 8 insert, 16 delete).
 WITH RECURSIVE wanted AS (
     SELECT c.oid, n.nspname, c.relname
       FROM pg_catalog.pg_class c
@@ -18,6 +19,9 @@ SELECT w.nspname::text AS schema, w.relname::text AS name, a.attname::text AS co
        e.oid IS NOT NULL AS is_array,
        coalesce(en.nspname, tn.nspname)::text AS type_schema, coalesce(e.typname, t.typname)::text AS type_name,
        coalesce(e.typtype, t.typtype)::text AS type_kind,
+       a.attgenerated = '' AND a.attidentity <> 'a'
+           AND pg_catalog.pg_column_is_updatable(w.oid::regclass, a.attnum, true) AS is_written,
+       pg_catalog.pg_relation_is_updatable(w.oid::regclass, true) AS writes,
        col_description(w.oid, a.attnum) AS comment, obj_description(w.oid, 'pg_class') AS table_comment
   FROM wanted w
   JOIN pg_catalog.pg_attribute a ON a.attrelid = w.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -30,7 +34,7 @@ SELECT w.nspname::text AS schema, w.relname::text AS name, a.attname::text AS co
  ORDER BY w.nspname, w.relname, a.attnum
 
 -- name: list_keys
--- Primary and foreign keys of the named tables, their columns in the order of the key.
+-- Primary and foreign keys and unique constraints of the named tables, their columns in the order of the key.
 SELECT n.nspname::text AS schema, c.relname::text AS name, k.conname::text AS key, k.contype::text AS kind,
        rn.nspname::text AS remote_schema, r.relname::text AS remote_name,
        ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u (num, place)
@@ -44,7 +48,7 @@ SELECT n.nspname::text AS schema, c.relname::text AS name, k.conname::text AS ke
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_class r ON r.oid = k.confrelid
   LEFT JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
- WHERE k.contype IN ('p', 'f')
+ WHERE k.contype IN ('p', 'f', 'u')
    AND (n.nspname::text, c.relname::text) IN (SELECT * FROM unnest(%(schemas)s::text[], %(names)s::text[]))
  ORDER BY k.conname
 

@@ -1,7 +1,7 @@
 """The GraphQL schema of one role, with Hasura's names. What the role may not see is not in it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
 
 from graphql import (
@@ -24,11 +24,15 @@ from graphql import (
     specified_directives,
 )
 
-from omniroute.graphql.catalog import Column, Parameter, PgType
-from omniroute.graphql.expressions import COMPARISONS, CONTAINMENT, KEY_OPERATORS, TEXT_OPERATORS
-from omniroute.graphql.model import Link, TrackedFunction
-from omniroute.graphql.roles import AggregateLink, ColumnField, ComputedView, RoleView, TableView
-from omniroute.graphql.scalars import JSONS, NOT_COMPARED, NUMBERS, TEXTS, make_scalar, scalar_name
+from omniroute.graphql.model.catalog import Column, Parameter, PgType
+from omniroute.graphql.model.expressions import COMPARISONS, CONTAINMENT, KEY_OPERATORS, TEXT_OPERATORS
+from omniroute.graphql.model.rights import Writes
+from omniroute.graphql.model.roles import AggregateLink, ColumnField, ComputedView, RoleView, TableView
+from omniroute.graphql.model.scalars import JSONS, NOT_COMPARED, NUMBERS, TEXTS, make_scalar, scalar_name
+from omniroute.graphql.model.tables import Link, TrackedFunction
+from omniroute.graphql.mutating import Mutation, MutationFields
+from omniroute.graphql.plugged import Operation, RootFields
+from omniroute.graphql.streams import stream_field
 
 T = TypeVar("T")
 Leaf = GraphQLScalarType | GraphQLEnumType
@@ -65,11 +69,18 @@ class RoleSchema:
     schema: GraphQLSchema
     roots: Mapping[str, Root]
     view: RoleView
+    streams: Mapping[str, TableView] = field(default_factory=dict)
+    """What the streams of subscription_root read; its other fields are those of query_root."""
+    plugged: Mapping[tuple[Operation, str], RootFields] = field(default_factory=dict)
+    """Who answers root fields that are not tables."""
+    writes: Writes | None = None
+    mutations: Mapping[str, Mutation] = field(default_factory=dict)
+    """What the other fields of mutation_root do."""
 
 
-def build_schema(view: RoleView) -> RoleSchema:
-    """The schema of a role."""
-    return _Builder(view).build()
+def build_schema(view: RoleView, plugged: Sequence[RootFields] = (), *, is_backend: bool = False) -> RoleSchema:
+    """The schema of a role, with the root fields of `plugged`. `is_backend`: with what only our own side may do."""
+    return _Builder(view, plugged, is_backend=is_backend).build()
 
 
 def is_aggregated(aggregate: str, kind: PgType) -> bool:
@@ -82,11 +93,15 @@ def is_aggregated(aggregate: str, kind: PgType) -> bool:
 class _Builder:
     """Makes each type once, by name. Fields are made when the schema is put together, so types may be circular."""
 
-    def __init__(self, view: RoleView) -> None:
+    def __init__(self, view: RoleView, plugged: Sequence[RootFields], *, is_backend: bool) -> None:
         self.view = view
+        self.is_backend = is_backend
         self.names = view.model.names
         self.types: dict[str, Any] = {}
         self.roots: dict[str, Root] = {}
+        self.streams: dict[str, TableView] = {}
+        self.others = plugged
+        self.plugged: dict[tuple[Operation, str], RootFields] = {}
 
     def build(self) -> RoleSchema:
         fields: dict[str, GraphQLField] = {}
@@ -94,12 +109,39 @@ class _Builder:
             fields |= self._table_roots(table)
         for function in self.view.functions:
             fields |= self._function_roots(function)
+        followed = fields | self._stream_roots(fields) | self._plugged("subscription")
+        fields |= self._plugged("query")
         if not fields:
             fields[NOTHING] = GraphQLField(GraphQLString, description="This role may read nothing.")
         root = GraphQLObjectType("query_root", fields)
-        return RoleSchema(GraphQLSchema(root, directives=[*specified_directives, CACHED]), self.roots, self.view)
+        writes = Writes(self.view, is_backend=self.is_backend)
+        mutations = MutationFields(self, writes)
+        changes = mutations.fields() | self._plugged("mutation")
+        mutation = GraphQLObjectType("mutation_root", changes) if changes else None
+        subscription = GraphQLObjectType("subscription_root", followed) if followed else None
+        schema = GraphQLSchema(root, mutation, subscription, directives=[*specified_directives, CACHED])
+        return RoleSchema(schema, self.roots, self.view, self.streams, self.plugged, writes, mutations.mutations)
 
-    def _once(self, name: str, make: Callable[[str], T]) -> T:
+    def _stream_roots(self, taken: Mapping[str, GraphQLField]) -> dict[str, GraphQLField]:
+        fields = {}
+        for table in self.view.tables.values():
+            custom = table.tracked.table.root_fields.get("select_stream")
+            name = custom or self.names.field(table.root, "stream")
+            field = stream_field(self, table) if "select" in table.roots and name not in taken else None
+            if field is not None:
+                fields[name], self.streams[name] = field, table
+        return fields
+
+    def _plugged(self, operation: Operation) -> dict[str, GraphQLField]:
+        fields: dict[str, GraphQLField] = {}
+        for one in self.others:
+            for name, made in one.fields(self, self.view.role, operation).items():
+                fields[name] = made
+                self.plugged[operation, name] = one
+        return fields
+
+    def once(self, name: str, make: Callable[[str], T]) -> T:
+        """The type of this name, made if it is not there yet."""
         if name not in self.types:
             self.types[name] = make(name)
         return cast("T", self.types[name])
@@ -143,10 +185,16 @@ class _Builder:
             fields[aggregate] = self._root(aggregate, "aggregate", table, function)
         return fields
 
+    def function_field(self, function: TrackedFunction) -> GraphQLField:
+        """A call of a function that returns rows."""
+        table = self.view.tables[function.target]
+        args = self._function_args(self.names.function_root(function.function), function.parameters)
+        return GraphQLField(_rows(self.object(table)), args | self._select_args(table))
+
     def _function_args(self, name: str, parameters: tuple[Parameter, ...]) -> dict[str, GraphQLArgument]:
         if not parameters:
             return {}
-        given = self._once(self.names.type(name, "args"), lambda made: self._args_input(made, parameters))
+        given = self.once(self.names.type(name, "args"), lambda made: self._args_input(made, parameters))
         needed = any(not one.has_default for one in parameters)
         return {"args": GraphQLArgument(GraphQLNonNull(given) if needed else given)}
 
@@ -157,7 +205,7 @@ class _Builder:
     # Values.
 
     def _scalar(self, kind: PgType) -> GraphQLScalarType:
-        return self._once(scalar_name(kind), make_scalar)
+        return self.once(scalar_name(kind), make_scalar)
 
     def _pg(self, kind: PgType) -> Any:
         """The type of a value: a scalar, or a list of them."""
@@ -173,18 +221,26 @@ class _Builder:
                     value: GraphQLEnumValue(value, description=text) for value, text in target.relation.enum_values
                 }
                 base = self.names.table_type(target.table)
-                return self._once(self.names.type(base, "enum"), lambda name: GraphQLEnumType(name, values))  # noqa: B023
+                return self.once(self.names.type(base, "enum"), lambda name: GraphQLEnumType(name, values))  # noqa: B023
         return None
 
     def _value(self, table: TableView, column: Column) -> Any:
         return self._enum_of(table, column) or self._pg(column.type)
+
+    def value_type(self, table: TableView, column: Column) -> Any:
+        """The type of a column's values."""
+        return self._value(table, column)
+
+    def condition_type(self, table: TableView) -> GraphQLInputObjectType:
+        """The type of conditions on a table's rows."""
+        return self._bool_exp(table)
 
     # Rows.
 
     def object(self, table: TableView) -> GraphQLObjectType:
         """The type of a table's rows."""
         comment = table.tracked.relation.comment
-        return self._once(
+        return self.once(
             table.type_name,
             lambda name: GraphQLObjectType(name, lambda: self._object_fields(table), description=comment),
         )
@@ -200,8 +256,7 @@ class _Builder:
                 required = not column.nullable and only_where is None
                 return GraphQLField(GraphQLNonNull(output) if required else output, args, description=column.comment)
             case Link(is_array=True, target=target):
-                other = self.view.tables[target]
-                return GraphQLField(_rows(self.object(other)), self._select_args(other))
+                return self.rows(self.view.tables[target])
             case Link(target=target, nullable=nullable):
                 other = self.view.tables[target]
                 # A row may be there and yet not be the role's to see.
@@ -221,6 +276,10 @@ class _Builder:
             return GraphQLField(self.object(other), args)
         return GraphQLField(GraphQLList(GraphQLNonNull(self.object(other))), args | self._select_args(other))
 
+    def rows(self, table: TableView) -> GraphQLField:
+        """A list of a table's rows, with its arguments."""
+        return GraphQLField(_rows(self.object(table)), self._select_args(table))
+
     def _select_args(self, table: TableView) -> dict[str, GraphQLArgument]:
         orders = GraphQLList(GraphQLNonNull(self._order_by(table)))
         columns = self._select_column(table)
@@ -239,12 +298,12 @@ class _Builder:
         if not columns:
             return None
         values = {name: GraphQLEnumValue(name) for name in columns}
-        return self._once(self.names.type(table.type_name, "select_column"), lambda name: GraphQLEnumType(name, values))
+        return self.once(self.names.type(table.type_name, "select_column"), lambda name: GraphQLEnumType(name, values))
 
     # Aggregates.
 
     def _aggregate(self, table: TableView) -> GraphQLObjectType:
-        return self._once(
+        return self.once(
             self.names.type(table.type_name, "aggregate"),
             lambda name: GraphQLObjectType(
                 name,
@@ -266,24 +325,24 @@ class _Builder:
             if made is not None:
                 fields[self.names.field(aggregate)] = GraphQLField(made)
         name = self.names.type(table.type_name, "aggregate_fields")
-        return self._once(name, lambda made: GraphQLObjectType(made, fields))
+        return self.once(name, lambda made: GraphQLObjectType(made, fields))
 
     def _aggregate_columns(self, table: TableView, aggregate: str) -> GraphQLObjectType | None:
         columns = _aggregated(table, aggregate)
         if not columns:
             return None
-        real = self._once("Float", make_scalar)
+        real = self.once("Float", make_scalar)
         fields = {
             name: GraphQLField(self._value(table, one.column) if aggregate in ("sum", *ORDERED_AGGREGATES) else real)
             for name, one in columns.items()
         }
         name = self.names.type(table.type_name, aggregate, "fields")
-        return self._once(name, lambda made: GraphQLObjectType(made, fields))
+        return self.once(name, lambda made: GraphQLObjectType(made, fields))
 
     # Conditions and orders.
 
     def _bool_exp(self, table: TableView) -> GraphQLInputObjectType:
-        return self._once(
+        return self.once(
             self.names.type(table.type_name, "bool_exp"),
             lambda name: GraphQLInputObjectType(name, lambda: self._bool_fields(table)),
         )
@@ -306,7 +365,7 @@ class _Builder:
     def _comparison(self, kind: PgType, enum: GraphQLEnumType | None) -> GraphQLInputObjectType:
         base = enum.name if enum else scalar_name(kind)
         suffix = ("array", "comparison_exp") if kind.is_array else ("comparison_exp",)
-        return self._once(
+        return self.once(
             self.names.type(base, *suffix),
             lambda name: GraphQLInputObjectType(name, lambda: self._operators(kind, enum)),
         )
@@ -324,7 +383,7 @@ class _Builder:
             fields |= dict.fromkeys(TEXT_OPERATORS, value)
         elif kind.name == "jsonb":
             text = self._comparison(PgType("pg_catalog", "text"), None)
-            cast_to = self._once(
+            cast_to = self.once(
                 self.names.type("jsonb", "cast_exp"),
                 lambda name: GraphQLInputObjectType(name, {"String": GraphQLInputField(text)}),
             )
@@ -334,13 +393,13 @@ class _Builder:
         return {self.names.field(name): GraphQLInputField(fields[name]) for name in sorted(fields)}
 
     def _order(self) -> GraphQLEnumType:
-        return self._once(
+        return self.once(
             "OrderBy" if self.names.is_camel else "order_by",
             lambda name: GraphQLEnumType(name, {self.names.enum_value(one): GraphQLEnumValue(one) for one in ORDERS}),
         )
 
     def _order_by(self, table: TableView) -> GraphQLInputObjectType:
-        return self._once(
+        return self.once(
             self.names.type(table.type_name, "order_by"),
             lambda name: GraphQLInputObjectType(name, lambda: self._order_fields(table)),
         )
@@ -370,7 +429,7 @@ class _Builder:
                     fields[self.names.field(aggregate)] = GraphQLInputField(inner)
             return GraphQLInputObjectType(name, fields)
 
-        return self._once(self.names.type(table.type_name, "aggregate_order_by"), make)
+        return self.once(self.names.type(table.type_name, "aggregate_order_by"), make)
 
 
 def _aggregated(table: TableView, aggregate: str) -> dict[str, ColumnField]:

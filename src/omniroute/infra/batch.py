@@ -5,6 +5,8 @@
 A lane is what one call may carry together (a tenant), and has one call under way at a time: what arrives meanwhile is
 the next one. So a call grows with the load by itself, and a lone item does not wait for companions that never come.
 Two calls of one tenant would only wait for each other's locks. Lanes take turns, so that a busy one starves nobody.
+Work that nobody waits for may have a pace: a lane that has just been called rests, so that a busy one is called seldom
+with much instead of often with little; the first item after a rest still goes at once.
 When a flush fails, it is tried again in halves, so that one poisonous item cannot take its companions with it.
 Nothing is kept in memory that the caller believes to be done: `submit` returns after the flush has committed.
 """
@@ -36,9 +38,11 @@ class QueueFull(Exception):
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
     """How long to wait for companions when nothing is under way (0: for those of the same turn of the loop), how many
-    to take, how many may wait, how many lanes may have a call under way."""
+    to take, how many may wait, how many lanes may have a call under way. `pace_s`: so long after the start of a call a
+    lane rests, unless `items_max` are waiting."""
 
     wait_s: float = 0
+    pace_s: float = 0
     items_max: int = 512
     queue_max: int = 8_192
     lane_queue_max: int = 4_096
@@ -57,6 +61,8 @@ class GroupCommit(Generic[K, T, R]):
         self._lanes: dict[K, deque[tuple[T, asyncio.Future[R]]]] = {}
         self._turns: deque[K] = deque()  # Lanes that may be called: something waits there, and nothing is under way.
         self._under_way: set[K] = set()
+        self._started: dict[K, float] = {}  # Of the calls under way.
+        self._resting: dict[K, asyncio.TimerHandle] = {}
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.Handle | None = None
@@ -79,7 +85,7 @@ class GroupCommit(Generic[K, T, R]):
             raise QueueFull(lane_full=False)
         if queue is None:
             queue = self._lanes[lane] = deque()
-            if lane not in self._under_way:
+            if lane not in self._under_way and lane not in self._resting:
                 self._turns.append(lane)
         elif len(queue) >= self._limits.lane_queue_max:
             raise QueueFull(lane_full=True)
@@ -87,6 +93,8 @@ class GroupCommit(Generic[K, T, R]):
         future: asyncio.Future[R] = loop.create_future()
         queue.append((item, future))
         self._waiting += 1
+        if lane in self._resting and len(queue) >= self._limits.items_max:
+            self._wake(lane)
         if self._turns and len(self._under_way) < self._limits.calls_max:
             if len(queue) >= self._limits.items_max:
                 self._start()
@@ -107,17 +115,32 @@ class GroupCommit(Generic[K, T, R]):
             if not queue:
                 del self._lanes[lane]
             self._under_way.add(lane)
+            self._started[lane] = asyncio.get_running_loop().time()
             task = asyncio.create_task(self._run(lane, taken, last=True))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     def _free(self, lane: K) -> None:
-        """The lane's call has ended: what has come meanwhile goes at once."""
+        """The lane's call has ended: what has come meanwhile goes at once, or after the rest."""
         self._under_way.discard(lane)
-        if lane in self._lanes:
+        rest_until = self._started.pop(lane) + self._limits.pace_s
+        loop = asyncio.get_running_loop()
+        full = len(self._lanes.get(lane, ())) >= self._limits.items_max
+        if self._limits.pace_s and not full and not self._closed and loop.time() < rest_until:
+            self._resting[lane] = loop.call_at(rest_until, self._rested, lane)
+        elif lane in self._lanes:
             self._turns.append(lane)
         if self._turns:
             self._start()
+
+    def _wake(self, lane: K) -> None:
+        self._resting.pop(lane).cancel()
+        if lane in self._lanes:
+            self._turns.append(lane)
+
+    def _rested(self, lane: K) -> None:
+        self._wake(lane)
+        self._start()
 
     async def _run(self, lane: K, taken: Sequence[tuple[T, asyncio.Future[R]]], *, last: bool) -> None:
         # A caller that went away before its item was sent need not be served; its key makes a repeat safe.
@@ -152,6 +175,8 @@ class GroupCommit(Generic[K, T, R]):
     async def close(self) -> None:
         """Take nothing more, finish what waits."""
         self._closed = True
+        for lane in list(self._resting):
+            self._wake(lane)
         while self._lanes or self._tasks:
             self._start()
             await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -38,6 +38,7 @@ from omniroute.ledger.model import (
     AccountStatus,
     AccountType,
     Balance,
+    Booked,
     Condition,
     Entry,
     Hold,
@@ -54,6 +55,7 @@ from omniroute.ledger.model import (
 )
 from omniroute.ledger.poster import Poster
 from omniroute.ledger.service import (
+    book,
     dry_run,
     expire_holds,
     find_by_reference,
@@ -77,6 +79,7 @@ __all__ = [
     "AccountStatus",
     "AccountType",
     "Balance",
+    "Booked",
     "Command",
     "Condition",
     "Entry",
@@ -94,6 +97,7 @@ __all__ = [
     "TxnKind",
     "UnknownTransaction",
     "account_id",
+    "book",
     "capture_hold",
     "charts",
     "checking",

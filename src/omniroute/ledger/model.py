@@ -181,6 +181,8 @@ class Refused(Struct, frozen=True):
 
 
 Outcome = Posted | Refused
+Booked = UUID | Refused
+"""The id of what an item was booked as, or why it was not."""
 
 
 @dataclass(frozen=True, slots=True)

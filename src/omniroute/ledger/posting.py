@@ -26,7 +26,7 @@ from omniroute.infra.postgres import (
 from omniroute.kit.ids import show, uuid7
 from omniroute.kit.refusal import Refusal
 from omniroute.ledger.commands import Command, claim_digest
-from omniroute.ledger.model import Entry, Outcome, Posted, Refused, Side, Transaction, TxnKind
+from omniroute.ledger.model import Booked, Entry, Outcome, Posted, Refused, Side, Transaction, TxnKind
 
 _MADE = (TxnKind.POST, TxnKind.HOLD)
 
@@ -205,6 +205,21 @@ def decode(call: Call, row: Any) -> tuple[list[Outcome | None], dict[int, UUID]]
             )
         )
     return outcomes, unread
+
+
+def decode_ids(call: Call, row: Any) -> list[Booked]:
+    """What each command was booked as, now or before under the same key, or its refusal."""
+    codes = row.o_code
+    if codes is None:
+        return list(call.transaction_ids)
+    return [
+        Refused(_refusal(codes[i], row.o_facts[i], command), row.o_replayed[i])
+        if codes[i] is not None
+        else row.o_txn[i]
+        if row.o_replayed[i]
+        else call.transaction_ids[i]
+        for i, command in enumerate(call.commands)
+    ]
 
 
 def _refusal(code: str, facts: dict[str, Any] | None, command: Command) -> Refusal:

@@ -11,7 +11,7 @@ from omniroute.kit.paging import Page
 from omniroute.ledger import store
 from omniroute.ledger.commands import Command, capture_hold, claim_id, void_hold
 from omniroute.ledger.errors import BatchOutOfRange, HoldResolved, LinkedGroupBroken, UnknownHold, UnknownTransaction
-from omniroute.ledger.model import Hold, Outcome, Posted, Refused, Transaction, TxnKind
+from omniroute.ledger.model import Booked, Hold, Outcome, Posted, Refused, Transaction, TxnKind
 
 ITEMS_MAX = 10_000
 LEGS_MAX = 50_000
@@ -67,6 +67,15 @@ async def post(
     """
     check_batch(commands)
     return await store.post(tx.connection, tx.tenant, commands, branches=branches, today=today, at=at)
+
+
+async def book(tx: Tx, commands: Sequence[Command], *, today: date) -> list[Booked]:
+    """Book a batch as `post` does, for who only needs the ids: captures and reversals are not read back.
+
+    Raises: BatchOutOfRange, LinkedGroupBroken.
+    """
+    check_batch(commands)
+    return await store.book(tx.connection, tx.tenant, commands, today=today)
 
 
 async def post_alone(

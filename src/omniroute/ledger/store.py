@@ -19,6 +19,7 @@ from omniroute.ledger.model import (
     AccountStatus,
     AccountType,
     Balance,
+    Booked,
     Entry,
     Hold,
     HoldLeg,
@@ -57,10 +58,8 @@ async def post(
         # Each run takes its locks in order, several together do not: alone in the tenant they cannot deadlock.
         await connection.execute(SQL.shut_fence.text, {"tenant": tenant_id})
     for run in runs:
-        call = posting.encode(tenant_id, run, branches=branches, today=today, at=at)
-        async with connection.cursor(binary=True) as cursor:
-            await cursor.execute(SQL.post.text, call.params, prepare=True)
-            some, unread = posting.decode(call, await cursor.fetchone())
+        call, row = await _post(connection, posting.encode(tenant_id, run, branches=branches, today=today, at=at))
+        some, unread = posting.decode(call, row)
         if unread:
             found = await _transactions(connection, tenant_id, branches, list(unread.values()))
             for i, transaction_id in unread.items():
@@ -71,6 +70,24 @@ async def post(
         outcomes.extend([outcome for outcome in some if outcome is not None])
     assert len(outcomes) == len(commands)
     return outcomes
+
+
+async def book(connection: Connection, tenant_id: UUID, commands: Sequence[Command], *, today: date) -> list[Booked]:
+    """Book a batch: one round trip a run of distinct keys, and nothing is read back."""
+    booked: list[Booked] = []
+    runs = posting.cut(commands)
+    if len(runs) > 1:
+        await connection.execute(SQL.shut_fence.text, {"tenant": tenant_id})
+    for run in runs:
+        call, row = await _post(connection, posting.encode(tenant_id, run, branches=None, today=today, at=None))
+        booked.extend(posting.decode_ids(call, row))
+    return booked
+
+
+async def _post(connection: Connection, call: posting.Call) -> tuple[posting.Call, Any]:
+    async with connection.cursor(binary=True) as cursor:
+        await cursor.execute(SQL.post.text, call.params, prepare=True)
+        return call, await cursor.fetchone()
 
 
 async def _transactions(

@@ -1,7 +1,7 @@
 """A batch from the file to the last payment."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from psycopg import errors as pg
@@ -316,6 +316,43 @@ async def test_lines_wait_for_their_day(shop: Sender) -> None:
     batch = await shop.finished(batch)
     assert batch.successful_count == 1
     assert [line.payment_reference for line in await shop.lines(batch)] == ["PAY-000001"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "begins"),
+    [
+        ("Africa/Lagos", datetime(2026, 3, 4, 23, tzinfo=UTC)),
+        ("Africa/Nairobi", datetime(2026, 3, 4, 21, tzinfo=UTC)),
+        ("Africa/Accra", datetime(2026, 3, 5, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 3, 5, 5, tzinfo=UTC)),
+    ],
+)
+async def test_a_day_begins_where_the_organisation_is(
+    shop: Sender, owner_db: Database, zone: str, begins: datetime
+) -> None:
+    house = shop.house
+    async with owner_db.tx(house.tenant_id) as tx:
+        await tx.connection.execute(
+            "UPDATE organisation SET time_zone = %s WHERE tenant_id = %s", [zone, house.tenant_id]
+        )
+    content = f"amount_minor,account_number,institution,send_on\n5000,{account(1)},058,2026-03-05\n".encode()
+    batch = await shop.started(content, reference="PAY")
+    await shop.initiated(batch)
+    shop.clock.at = begins - timedelta(seconds=1)
+    await house.rounds(2)
+    assert house.connectors[0].submits == []
+    shop.clock.at = begins
+    await house.rounds(2)
+    assert len(house.connectors[0].submits) == 1
+
+
+async def test_a_day_that_has_begun_is_now(shop: Sender) -> None:
+    """At 23:30 UTC on the 4th it is the 5th in Lagos already."""
+    shop.clock.at = datetime(2026, 3, 4, 23, 30, tzinfo=UTC)
+    content = f"amount_minor,account_number,institution,send_on\n5000,{account(1)},058,2026-03-05\n".encode()
+    await shop.initiated(await shop.started(content, reference="PAY"))
+    await shop.house.rounds(2)
+    assert len(shop.house.connectors[0].submits) == 1
 
 
 async def test_organisations_do_not_see_each_other(

@@ -114,6 +114,7 @@ async def build(
     holidays: frozenset[date] = frozenset(),
     takes: timedelta = timedelta(hours=1),
     callbacks: str = "http://house",
+    rules: Any = None,
 ) -> Filing:
     """A new organisation with 1,000,000.00 NGN, all of whose payments go by file."""
     house = await houses.build(db, worker, owner, plan=plan)
@@ -155,6 +156,7 @@ async def build(
             worker_id=worker_id,
             folders=Folders(root),
             holidays=lambda _: holidays,
+            rules=rules,
         )
 
     bank = (NeftSandbox if rail == "neft" else RtgsSandbox)(house.world, takes=takes)

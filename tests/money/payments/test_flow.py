@@ -155,7 +155,7 @@ async def test_a_crash_before_the_reply_is_recorded(
     house = await houses.build(app_db, worker_db, owner_db, ask_names=ask_names, names={"0123456789": "Ada Obi"})
     (payment,) = await house.initiated(house.order())
     await house.dispatcher.send()
-    for task in list(house.dispatcher._tasks):
+    for task in list(house.dispatcher._in_flight.tasks):
         task.cancel()
     await house.dispatcher.idle()
     (lost,) = await house.attempts(payment)

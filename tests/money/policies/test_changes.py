@@ -182,6 +182,23 @@ async def test_who_made_the_key_that_proposed_does_not_decide(us: Organisation, 
     assert await us.standing() == []
 
 
+async def test_the_database_knows_who_made_the_key(us: Organisation) -> None:
+    async with us.house.db.tx(us.house.tenant_id) as tx:
+        await tx.connection.execute(
+            "INSERT INTO credential (tenant_id, id, kind, name, mode, permissions, created_by, created_at, updated_at)"
+            " VALUES (%s, %s, 'api_key', 'k', 'live', '{}', %s, now(), now())",
+            [us.house.tenant_id, us.key.subject_id, us.ada.subject],
+        )
+    change = await us.propose(DAILY, by=us.key)
+    with pytest.raises(pg.IntegrityConstraintViolation, match="who proposes"):
+        async with us.house.db.tx(us.house.tenant_id) as tx:
+            await tx.connection.execute(
+                "UPDATE payment_policy_change SET status = 'active', decided_by = %s, decided_at = now()"
+                " WHERE tenant_id = %s AND change_id = %s",
+                [us.ada.subject, us.house.tenant_id, change.change_id],
+            )
+
+
 async def test_the_database_wants_four_eyes_too(us: Organisation) -> None:
     change = await us.propose(DAILY)
     for decided_by in (us.ada.subject, None):

@@ -36,7 +36,7 @@ from omniroute.infra.events.envelope import envelope
 from omniroute.infra.events.errors import EventNotFound, EventNotSealed
 from omniroute.infra.events.facts import EventsRetired
 from omniroute.infra.events.model import Event, Meta, Recorded
-from omniroute.infra.events.reader import StandbyCannotRead, at, history, newest, present, read
+from omniroute.infra.events.reader import StandbyCannotRead, at, history, newest, present, read, stirred
 from omniroute.infra.events.schemas import event_schema, schema_documents
 from omniroute.infra.events.store import append, append_each, append_many
 from omniroute.infra.events.verify import Damage, Finding, Verified, verify, verify_stretch
@@ -84,6 +84,7 @@ __all__ = [
     "replay",
     "retain",
     "schema_documents",
+    "stirred",
     "verify",
     "verify_stretch",
 ]

@@ -256,3 +256,15 @@ SELECT number, merkle_root, hash, built_at FROM audit_block
 -- Whether a consumer has handled an event.
 SELECT handled_at FROM event_inbox
  WHERE tenant_id = current_tenant() AND consumer = %(consumer)s AND event_id = %(event_id)s;
+
+-- name: stirred_tenants
+-- Which of these tenants have events between a cut and the present one, and the present one.
+SELECT c.top, c.open,
+       ARRAY(SELECT t FROM unnest(%(tenants)s::uuid[]) t
+              WHERE EXISTS (SELECT FROM event_log e
+                             WHERE e.tenant_id = t AND e.xid >= %(seen_top)s::bigint AND e.xid < c.top
+                               AND e.xid <> ALL (c.open))
+                 OR EXISTS (SELECT FROM event_log e
+                             WHERE e.tenant_id = t AND e.xid = ANY (%(seen_open)s::bigint[])
+                               AND e.xid <> ALL (c.open))) AS tenants
+  FROM event_cut() c WHERE c.top IS NOT NULL;

@@ -94,6 +94,22 @@ async def present(tx: Tx) -> Cursor:
     return Cursor(cut, cut)
 
 
+async def stirred(tx: Tx, seen: Cursor, tenants: Sequence[UUID]) -> tuple[frozenset[UUID], Cursor]:
+    """Which of these tenants have events committed since `seen`, and the present: for who only wants to be woken.
+
+    A worker's transaction. Whatever such an event tells is seen by every transaction that begins afterwards.
+
+    Raises: StandbyCannotRead.
+    """
+    row = await tx.one_or_none(
+        SQL.stirred_tenants, tenants=list(tenants), seen_top=seen.seen.top, seen_open=list(seen.seen.open)
+    )
+    if row is None:
+        raise StandbyCannotRead("event readers need the primary")
+    cut = Cut(row.top, tuple(row.open))
+    return frozenset(row.tenants), Cursor(cut, cut)
+
+
 async def next_cut(tx: Tx, seen: Cut, skip: int) -> tuple[Cut, bool]:
     """The end of the window that begins at `seen`, and whether it is the present."""
     row = await tx.one_or_none(SQL.next_cut, top=seen.top, skip=skip)

@@ -33,6 +33,7 @@ from omniroute.infra.postgres.migrate import (
     status,
 )
 from omniroute.infra.postgres.paging import read_page
+from omniroute.infra.postgres.presence import Departures, present
 from omniroute.infra.postgres.server import (
     AlreadyRunning,
     EmbeddedPostgres,
@@ -51,6 +52,7 @@ __all__ = [
     "Database",
     "DatabaseUnavailable",
     "DateArray",
+    "Departures",
     "EmbeddedPostgres",
     "FolderDamaged",
     "FolderUnreachable",
@@ -79,6 +81,7 @@ __all__ = [
     "default_folder",
     "load",
     "migrate",
+    "present",
     "read_page",
     "status",
 ]

@@ -146,6 +146,19 @@ class Tx:
         cursor = await self.connection.execute(query.text, params)
         return cursor.rowcount
 
+    async def all_of(self, *asked: tuple[Query, dict[str, object]]) -> list[list[Any]]:
+        """The rows of each of several questions, in one round trip. They are answered one after the other."""
+        async with self.connection.pipeline():
+            cursors = [await self.connection.execute(query.text, params) for query, params in asked]
+            return [await cursor.fetchall() for cursor in cursors]
+
+    @asynccontextmanager
+    async def pipelined(self) -> AsyncIterator[None]:
+        """Statements inside travel together: one round trip. What `execute` returns there means nothing, and what one
+        of them raises is raised at the end."""
+        async with self.connection.pipeline():
+            yield
+
     async def many(self, query: Query, rows: Iterable[dict[str, Any]], /) -> int:
         """Run a statement once a row, pipelined; the number of rows touched in all."""
         async with self.connection.cursor() as cursor:

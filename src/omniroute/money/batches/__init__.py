@@ -11,8 +11,9 @@ payment's: a worker that dies anywhere repeats nothing and leaves nothing out. W
 approve it.
 """
 
+from omniroute.money.batches.checking import check
 from omniroute.money.batches.columns import COLUMNS
-from omniroute.money.batches.errors import MalformedBatch
+from omniroute.money.batches.errors import FileKnown, MalformedBatch
 from omniroute.money.batches.model import (
     BYTES_MAX,
     LINES_MAX,
@@ -58,6 +59,7 @@ __all__ = [
     "Chunks",
     "Count",
     "Defaults",
+    "FileKnown",
     "Funds",
     "Line",
     "LineState",
@@ -70,6 +72,7 @@ __all__ = [
     "all_lines",
     "approve",
     "cancel",
+    "check",
     "find_approvals",
     "find_batch",
     "list_batches",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -20,13 +21,19 @@ from omniroute.money.batches.model import LINE_REFERENCE_MAX, Batch, BatchState,
 from omniroute.money.institutions import normalise_payee
 from omniroute.money.payments import InitiatePayment, PaymentType, Rulebook
 from omniroute.money.payments.errors import MalformedPayment, PaymentExists, SourceNotFound
+from omniroute.parties import tenants
 from omniroute.ports.rails import Party
 
 CHUNK = 1_000
 
 
-def command_of(batch: Batch, row: Any, *, today: date) -> InitiatePayment:
-    """The payment that a line orders.
+async def zone_of(tx: Tx) -> ZoneInfo:
+    """Where the days of files begin: in the organisation's own time zone."""
+    return ZoneInfo((await tenants.get_organisation(tx)).time_zone)
+
+
+def command_of(batch: Batch, row: Any, *, zone: ZoneInfo, now: datetime) -> InitiatePayment:
+    """The payment that a line orders. Its day begins at midnight in `zone`; a day that has begun is now.
 
     Raises: MalformedPayment and what `normalise_payee` raises.
     """
@@ -34,6 +41,7 @@ def command_of(batch: Batch, row: Any, *, today: date) -> InitiatePayment:
         raise MalformedPayment("source: the account that pays is missing, and the batch names none", field="source")
     if row.tries == 0 and len(row.reference) > LINE_REFERENCE_MAX:
         raise MalformedPayment(f"reference: up to {LINE_REFERENCE_MAX} characters in a batch", field="reference")
+    day = None if row.send_on is None else datetime.combine(row.send_on, time(), zone).astimezone(UTC)
     party = normalise_payee(msgspec.convert(row.payee, Party), currency=row.currency)
     return payments.initiate_payment(
         reference=row.reference if row.tries == 0 else f"{row.reference}-r{row.tries}",
@@ -43,7 +51,7 @@ def command_of(batch: Batch, row: Any, *, today: date) -> InitiatePayment:
         payee=party,
         narration=row.narration,
         metadata=row.metadata,
-        send_after=datetime.combine(row.send_on, time(), UTC) if row.send_on and row.send_on > today else None,
+        send_after=day if day is not None and day > now else None,
         connection=row.connection,
         batch_id=batch.batch_id,
         line_number=row.line_number,
@@ -67,6 +75,17 @@ class _Found:
     fee_minor: int = 0
     rail: str | None = None
     approvals: int = 0
+
+
+async def check(tx: Tx, batch_id: UUID, *, rules: Rulebook, now: datetime, today: date) -> Batch:
+    """Check the next lines of a batch now, for somebody who waits for the report; nothing if they are checked already.
+
+    Raises: BatchNotFound.
+    """
+    batch = await store.lock(tx, batch_id)
+    if batch.state is not BatchState.DRAFT:
+        return batch
+    return (await check_lines(tx, batch, rules=rules, now=now, today=today))[1]
 
 
 async def check_lines(
@@ -107,6 +126,7 @@ async def _check(
     taken = {row.reference for row in await tx.all(store.SQL.taken_references, tenant=tx.tenant, references=references)}
     codes = {row.source_code for row in rows if row.source_code is not None}
     accounts = await ledger.find_accounts(tx, [ledger.account_id(tx.tenant, code) for code in codes])
+    zone = await zone_of(tx)
     found: list[_Found] = []
     for row in rows:
         try:
@@ -116,7 +136,7 @@ async def _check(
                 )
             if row.reference in taken:
                 raise PaymentExists(f"there is a payment {row.reference} already", field="reference")
-            command = command_of(batch, row, today=today)
+            command = command_of(batch, row, zone=zone, now=now)
             _check_source(tx.tenant, accounts, command, batch.branches)
             decision = rules.decide(command, actor=batch.initiated_by, now=now, today=today)
         except Refusal as refusal:

@@ -11,7 +11,7 @@
     msisdn          of a mobile wallet
     institution     code of the bank, or network of the mobile number
     payee_name, country, bill_account (behind a paybill), narration, type, connection
-    send_on         not before this day (YYYY-MM-DD)
+    send_on         not before this day (YYYY-MM-DD), as it begins where the organisation is
     metadata.NAME   facts of your own (in JSON lines: a member `metadata`)
 
 What a field says wrongly is told with the line; what the file as a whole says wrongly refuses the file.

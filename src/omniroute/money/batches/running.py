@@ -12,7 +12,7 @@ from omniroute.infra.postgres import Tx
 from omniroute.kit.refusal import Refusal
 from omniroute.money import payments
 from omniroute.money.batches import journal, store
-from omniroute.money.batches.checking import command_of, problem_of
+from omniroute.money.batches.checking import command_of, problem_of, zone_of
 from omniroute.money.batches.events import BatchCompleted
 from omniroute.money.batches.model import Batch, BatchState, LineState, Problem, is_open
 from omniroute.money.payments import Initiated, Request, Rulebook
@@ -59,6 +59,7 @@ async def _initiate(
     """The payment of each line, or why there is none."""
     outcomes: list[UUID | Problem | None] = [None] * len(rows)
     unproven = await _unproven(tx, rows)
+    zone = await zone_of(tx)
     requests: list[Request] = []
     places: list[int] = []
     for place, row in enumerate(rows):
@@ -66,7 +67,7 @@ async def _initiate(
             outcomes[place] = Problem("payments.wrong_state", "the payment before may have been made after all")
             continue
         try:
-            command = command_of(batch, row, today=today)
+            command = command_of(batch, row, zone=zone, now=now)
         except Refusal as refusal:
             outcomes[place] = problem_of(refusal)
             continue

@@ -40,6 +40,7 @@ from omniroute.money.desk.requests import (
 )
 from omniroute.money.desk.returning import Returner
 from omniroute.money.desk.reversals import find_reversal, find_reversals
+from omniroute.money.desk.reversals import hear as hear_reversal
 from omniroute.money.desk.store import REQUESTS
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "find_request",
     "find_reversal",
     "find_reversals",
+    "hear_reversal",
     "list_requests",
     "reject",
     "withdraw",

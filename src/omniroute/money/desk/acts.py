@@ -73,7 +73,13 @@ async def do(tx: Tx, act: Act, doing: Doing) -> dict[str, Any]:
     match act:
         case Settle():
             payment = await payments.settle(
-                tx, act.attempt_id, paid=act.paid, receipt=act.receipt, sanction=sanction, **at
+                tx,
+                act.attempt_id,
+                paid=act.paid,
+                receipt=act.receipt,
+                moved_minor=act.moved_minor,
+                sanction=sanction,
+                **at,
             )
         case Release():
             payment = await payments.release(tx, act.payment_id, sanction=sanction, **at)

@@ -14,6 +14,7 @@ from omniroute.money.payments import Resolution
 TEXT_MAX = 2_000
 OPEN_FOR = timedelta(hours=72)
 APPROVALS_MAX = 5
+AMOUNT_MAX = 2**63 - 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -31,12 +32,15 @@ class ActKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """An attempt nobody can tell the outcome of was paid, or was not."""
+    """An attempt nobody can tell the outcome of was paid, or was not. `moved_minor`: where the rail moved another
+    amount than was ordered.
+    """
 
     kind: ClassVar[ActKind] = ActKind.SETTLE
     attempt_id: UUID
     paid: bool
     receipt: str | None = None
+    moved_minor: int | None = None
 
     @property
     def subject_id(self) -> UUID:
@@ -152,10 +156,14 @@ def check_act(act: Act) -> None:
             raise MalformedAct("receipt: what the rail or bank calls the payment, when it was paid", field="receipt")
         case Settle(receipt=str(receipt)) if not 1 <= len(receipt) <= 64 or not receipt.isprintable():
             raise MalformedAct("receipt: 1 to 64 printable characters", field="receipt")
+        case Settle(paid=False, moved_minor=int()):
+            raise MalformedAct("amount: only where it was paid", field="amount")
+        case Settle(moved_minor=int(moved)) if not 0 < moved <= AMOUNT_MAX:
+            raise MalformedAct("amount: what the rail moved, in minor units, more than nothing", field="amount")
         case AcceptName(name=name) if not 1 <= len(name) <= 200 or not name.isprintable():
             raise MalformedAct("name: the name at the rail, 1 to 200 printable characters", field="name")
         case ResolveException(resolution=resolution, account=str()) if resolution is not Resolution.ATTRIBUTED:
-            raise MalformedAct("account: only where a late success is attributed", field="account")
+            raise MalformedAct("account: only where something is attributed", field="account")
 
 
 class RequestState(StrEnum):

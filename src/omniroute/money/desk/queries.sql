@@ -108,17 +108,33 @@ RETURNING *
 
 -- name: reversals_to_ask
 -- Reversals whose order the rail is to be asked about, over all organisations.
-SELECT tenant_id, reversal_id, connection_id FROM payment_reversal
- WHERE state IN ('pending', 'unknown') AND next_query_at <= %(now)s
- ORDER BY next_query_at
+SELECT r.tenant_id, r.reversal_id, r.connection_id FROM payment_reversal r
+ WHERE r.state IN ('pending', 'unknown') AND (r.next_query_at <= %(now)s OR EXISTS (
+    SELECT FROM payment_attempt a
+     WHERE a.tenant_id = r.tenant_id AND a.attempt_id = r.attempt_id AND a.state = 'reversed'))
+ ORDER BY r.next_query_at
  LIMIT %(limit)s
 
 -- name: take_reversal_to_ask
--- Nobody else asks until the lease is over.
-UPDATE payment_reversal SET next_query_at = %(lease_until)s
- WHERE tenant_id = %(tenant)s AND reversal_id = %(reversal)s AND state IN ('pending', 'unknown')
-   AND next_query_at <= %(now)s
-RETURNING *
+-- Nobody else asks until the lease is over. When the order is known to be back, nobody needs to be asked.
+UPDATE payment_reversal r SET next_query_at = %(lease_until)s
+ WHERE r.tenant_id = %(tenant)s AND r.reversal_id = %(reversal)s AND r.state IN ('pending', 'unknown')
+   AND (r.next_query_at <= %(now)s OR EXISTS (
+    SELECT FROM payment_attempt a
+     WHERE a.tenant_id = r.tenant_id AND a.attempt_id = r.attempt_id AND a.state = 'reversed'))
+RETURNING r.*
+
+-- name: hint_reversal
+-- Ask about the order of this request at the next occasion: the rail has called about it.
+UPDATE payment_reversal SET next_query_at = least(next_query_at, %(now)s)
+ WHERE tenant_id = %(tenant)s AND connection_id = %(connection)s AND our_ref = %(ref)s
+   AND state IN ('sending', 'pending', 'unknown')
+RETURNING reversal_id
+
+-- name: is_reversal
+-- Whether this is our name for a request to take something back.
+SELECT EXISTS (SELECT FROM payment_reversal
+                WHERE tenant_id = %(tenant)s AND connection_id = %(connection)s AND our_ref = %(ref)s) AS is_reversal
 
 -- name: lost_reversals
 -- Reversals whose taker did not come back in time, over all organisations.

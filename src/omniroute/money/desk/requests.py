@@ -249,15 +249,21 @@ async def _lock(tx: Tx, request_id: UUID, actor: str, now: datetime) -> Approval
 
 
 async def _decide(tx: Tx, request_id: UUID, *, actor: str, approved: bool, comment: str | None, now: datetime) -> None:
-    written = await tx.execute(
-        SQL.insert_decision,
-        tenant=tx.tenant,
-        request=request_id,
-        approver=actor,
-        approved=approved,
-        comment=comment,
-        now=now,
-    )
+    try:
+        async with tx.savepoint():
+            written = await tx.execute(
+                SQL.insert_decision,
+                tenant=tx.tenant,
+                request=request_id,
+                approver=actor,
+                approved=approved,
+                comment=comment,
+                now=now,
+            )
+    except pg.IntegrityError as error:  # By a key of their own, it is still the same person.
+        if error.diag.constraint_name == "approval_decision_four_eyes":
+            raise CheckerIsMaker() from error
+        raise
     if not written:
         raise AlreadyDecided()
 

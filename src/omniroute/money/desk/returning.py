@@ -265,5 +265,7 @@ def weigh(
     state = at.state
     if submitted:
         state = ReversalState.PENDING if result.outcome is Outcome.PENDING else ReversalState.UNKNOWN
-    moved = replace(answered, state=state, next_query_at=now + pause, query_count=count)
+    # The rail may call about it before its reply is here: then there is news already.
+    hinted = submitted and at.next_query_at is not None
+    moved = replace(answered, state=state, next_query_at=now if hinted else now + pause, query_count=count)
     return moved, ReversalSent if submitted else None

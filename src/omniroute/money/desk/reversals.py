@@ -138,6 +138,17 @@ async def settle(
     return reversal
 
 
+async def hear(tx: Tx, connection_id: UUID, ref: str, *, now: datetime) -> str | None:
+    """A rail has called about the request it knows as `ref`: a hint, so that the order is asked about at once.
+
+    What was made of it, in a word; None when no request has this name.
+    """
+    if await tx.all(SQL.hint_reversal, tenant=tx.tenant, connection=connection_id, ref=ref, now=now):
+        return "reversal_asked"
+    known = await tx.value(SQL.is_reversal, tenant=tx.tenant, connection=connection_id, ref=ref)
+    return "reversal_over" if known else None
+
+
 async def find_reversal(tx: Tx, reversal_id: UUID) -> Reversal:
     """One reversal. Raises: ReversalNotFound."""
     row = await tx.one_or_none(SQL.find_reversal, tenant=tx.tenant, reversal=reversal_id)

@@ -14,6 +14,7 @@ Money is held from the first commit on, and becomes a posting or free again only
 each step books is drawn in `books`. UNKNOWN is a state with a schedule, an owner and an age: never a failure.
 """
 
+from omniroute.money.payments.acting import Sanction, note_step
 from omniroute.money.payments.approval import approve, cancel, expire, reject
 from omniroute.money.payments.books import accounts as needed_accounts
 from omniroute.money.payments.books import fee_income
@@ -22,6 +23,8 @@ from omniroute.money.payments.commands import initiate as initiate_payment
 from omniroute.money.payments.commands import request_key
 from omniroute.money.payments.dispatcher import CAUTIOUS, Dispatcher, DispatcherLimits
 from omniroute.money.payments.files import (
+    FILE_ANSWER,
+    FILES,
     FOLDER,
     ByFile,
     FileSender,
@@ -35,17 +38,7 @@ from omniroute.money.payments.files import (
 from omniroute.money.payments.initiation import Request, Rulebook, initiate
 from omniroute.money.payments.initiator import Initiator, PaymentsBusy, Rulebooks
 from omniroute.money.payments.links import Link, LinkDown, Links, LinkUnknown
-from omniroute.money.payments.manual import (
-    Resolution,
-    Sanction,
-    accept_name,
-    book_again,
-    note_step,
-    release,
-    resolve_exception,
-    settle,
-    take_back,
-)
+from omniroute.money.payments.manual import accept_name, book_again, release
 from omniroute.money.payments.model import (
     BOOK,
     Attempt,
@@ -87,7 +80,9 @@ from omniroute.money.payments.reading import (
     list_unknown,
     replay_provider_event,
 )
+from omniroute.money.payments.resolving import Resolution, resolve_exception, take_back
 from omniroute.money.payments.sending import payout as payout_of
+from omniroute.money.payments.settling import settle
 from omniroute.money.payments.statements import StatementReader
 from omniroute.money.payments.store import EXCEPTIONS, PAYMENTS, PROVIDER_EVENTS, UNKNOWN, find_steps
 
@@ -95,6 +90,8 @@ __all__ = [
     "BOOK",
     "CAUTIOUS",
     "EXCEPTIONS",
+    "FILES",
+    "FILE_ANSWER",
     "FOLDER",
     "PAYMENTS",
     "PROVIDER_EVENTS",

@@ -13,7 +13,7 @@ from omniroute.infra import events
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Tx
 from omniroute.kit.refusal import Refusal
-from omniroute.ledger import Posted, Refused
+from omniroute.ledger import Refused
 from omniroute.money.payments import books, journal, store
 from omniroute.money.payments.errors import (
     AlreadyDecided,
@@ -211,13 +211,13 @@ async def _release(tx: Tx, payment: Payment, *, now: datetime, today: date, meta
 async def settle_transfer(tx: Tx, payment: Payment, *, now: datetime, today: date, meta: Meta) -> Payment:
     """The hold of an internal transfer becomes its posting. Raises: the ledger's refusal."""
     (command,) = books.capture(payment, linked=0, meta=meta)
-    (outcome,) = await ledger.post(tx, [command], today=today)
-    if isinstance(outcome, Refused):
-        raise outcome.refusal
+    (booked,) = await ledger.book(tx, [command], today=today)
+    if isinstance(booked, Refused):
+        raise booked.refusal
     return replace(
         payment,
         state=PaymentState.SUCCEEDED,
-        transaction_id=outcome.transaction.transaction_id,
+        transaction_id=booked,
         completed_at=now,
     )
 
@@ -244,10 +244,9 @@ async def end(
         for number, payment in enumerate(payments, start=1)
         for command in books.void(payment, linked=number, meta=meta)
     ]
-    outcomes = await ledger.post(tx, commands, today=today)
-    for outcome in outcomes:
-        if not isinstance(outcome, Posted):
-            raise outcome.refusal
+    for booked in await ledger.book(tx, commands, today=today):
+        if isinstance(booked, Refused):
+            raise booked.refusal
     ended = [replace(payment, state=state, reason=reason, completed_at=now) for payment in payments]
     await store.update_payments(tx, ended, now)
     await store.release_limit_uses(tx, ended)

@@ -87,13 +87,20 @@ def transfer(payment: Payment, to_account_id: UUID, *, meta: Meta) -> ledger.Com
     )
 
 
-def capture(payment: Payment, *, linked: int, meta: Meta) -> list[ledger.Command]:
-    """The holds become postings, all or none. A closed period does not stand against what has happened."""
+def capture(
+    payment: Payment, *, linked: int, moved_minor: int | None = None, surplus: ledger.Command | None = None, meta: Meta
+) -> list[ledger.Command]:
+    """The holds become postings, all or none. A closed period does not stand against what has happened.
+
+    `moved_minor`: the rail moved less than is held; the rest is free again. `surplus` is booked with it, or nothing.
+    """
     assert payment.hold_id is not None
-    number = linked if payment.fee_hold_id is not None else 0
+    number = linked if payment.fee_hold_id is not None or surplus is not None else 0
     commands = [
         ledger.capture_hold(
             payment.hold_id,
+            amount_minor=moved_minor,
+            final=moved_minor is not None,
             reference=f"payment:{payment.reference}:paid",
             metadata={"payment": payment.reference},
             late=True,
@@ -113,7 +120,7 @@ def capture(payment: Payment, *, linked: int, meta: Meta) -> list[ledger.Command
                 meta=meta,
             )
         )
-    return commands
+    return commands if surplus is None else [*commands, surplus]
 
 
 def void(payment: Payment, *, linked: int, meta: Meta) -> list[ledger.Command]:
@@ -143,27 +150,42 @@ def rail_fee(tenant_id: UUID, payment: Payment, float_account_id: UUID, fee: Mon
     )
 
 
+LATE, MORE = "late", "more"
+"""Why something of an attempt stands in suspense: paid although it counted as not paid; more than was ordered."""
+
+
 def to_suspense(
-    tenant_id: UUID, payment: Payment, number: int, float_account_id: UUID, *, meta: Meta
+    tenant_id: UUID,
+    payment: Payment,
+    number: int,
+    float_account_id: UUID,
+    *,
+    amount: Money | None = None,
+    what: str = LATE,
+    linked: int = 0,
+    meta: Meta,
 ) -> ledger.Command:
-    """Money left by attempt `number` although it counted as not paid."""
+    """Money left by attempt `number` without an order of ours behind it. `amount` None: as much as was ordered."""
     currency = payment.amount.currency
     return ledger.post_transaction(
-        _legs(ledger.account_id(tenant_id, suspense(currency)), float_account_id, payment.amount),
-        reference=f"payment:{payment.reference}:late:{number}",
+        _legs(ledger.account_id(tenant_id, suspense(currency)), float_account_id, amount or payment.amount),
+        reference=f"payment:{payment.reference}:{what}:{number}",
         metadata={"payment": payment.reference, "attempt": number},
         late=True,
         may_soft=True,
+        linked=linked,
         meta=meta,
     )
 
 
-def attribute(tenant_id: UUID, payment: Payment, number: int, account_code: str, *, meta: Meta) -> ledger.Command:
-    """Whoever `account_code` belongs to bears what attempt `number` paid late: suspense is cleared."""
+def attribute(
+    tenant_id: UUID, payment: Payment, number: int, account_code: str, amount: Money, *, what: str, meta: Meta
+) -> ledger.Command:
+    """Whoever `account_code` belongs to bears what of attempt `number` stands in suspense: it is cleared."""
     account_id = ledger.account_id(tenant_id, account_code)
     return ledger.post_transaction(
-        _legs(account_id, ledger.account_id(tenant_id, suspense(payment.amount.currency)), payment.amount),
-        reference=f"payment:{payment.reference}:late:{number}:attributed",
+        _legs(account_id, ledger.account_id(tenant_id, suspense(payment.amount.currency)), amount),
+        reference=f"payment:{payment.reference}:{what}:{number}:attributed",
         metadata={"payment": payment.reference, "attempt": number},
         late=True,
         may_soft=True,

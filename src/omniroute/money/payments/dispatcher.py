@@ -6,86 +6,51 @@ claim nothing has left; after it the lease runs out, and the attempt counts as u
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
-from omniroute.infra.batch import BatchLimits, GroupCommit
-from omniroute.infra.http import ExchangeFailed, Sent
-from omniroute.infra.postgres import Database, Tx
+from omniroute.infra.batch import BatchLimits
+from omniroute.infra.postgres import Database, Departures, Query, Tx
 from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
-from omniroute.kit.refusal import Fault
-from omniroute.money.payments import approval, names, outcomes, sending, store
+from omniroute.money.payments import approval, sending, store
 from omniroute.money.payments.approval import Recheck
-from omniroute.money.payments.files import hear_file
+from omniroute.money.payments.exchanges import CAUTIOUS, Exchanges
+from omniroute.money.payments.hearing import HeardElsewhere, Hearing
+from omniroute.money.payments.in_flight import Exchange, InFlight
 from omniroute.money.payments.links import Link, LinkDown, Links
-from omniroute.money.payments.model import Attempt, AttemptState, Payment, PaymentState, Source
-from omniroute.money.payments.outcomes import Evidence, Recorded
+from omniroute.money.payments.model import AttemptState, Source
+from omniroute.money.payments.rechecking import RulesOf
 from omniroute.money.payments.sending import Claimed
-from omniroute.money.payments.transitions import Books, Move
-from omniroute.ports.rails import (
-    Answer,
-    Callback,
-    CodeClass,
-    EventKind,
-    FileConnector,
-    Holder,
-    NotSent,
-    Outcome,
-    RailAnswerUnreadable,
-    RailEvent,
-    RailPolicy,
-    RailUnable,
-    Result,
-    Trust,
-)
+from omniroute.ports.rails import CodeClass, Outcome, Result
 
 log = logger("omniroute.payments")
 
 POSTPONE = timedelta(seconds=30)
+EASE, LOOKS = timedelta(milliseconds=100), 10
+"""How long a round waits for places; others have theirs."""
 ASK_LEASE = timedelta(seconds=90)
-CAUTIOUS = RailPolicy(
-    query_after=(timedelta(minutes=1), timedelta(minutes=15)),
-    query_for=timedelta(days=5),
-    not_found_times=10,
-    not_found_after=timedelta(days=5),
-)
-"""Of a connection that cannot be opened now, so that nobody can say what its rail wants."""
-
-
 RECORDS = BatchLimits(items_max=256, queue_max=20_000, lane_queue_max=20_000)
 
 
 @dataclass(frozen=True, slots=True)
 class DispatcherLimits:
-    """How much one process carries at once, and takes up in one round."""
+    """How much one process carries at once, and takes up in one round. `records`: how outcomes are grouped; with a pace
+    a busy worker records many together some thirty times a second, instead of a few a thousand times."""
 
     in_flight_max: int = 200
     claim_max: int = 200
     records: BatchLimits = RECORDS
 
 
-class Rules(Protocol):
-    """An organisation's rules, to look at a payment once more before it leaves."""
-
-    def recheck(self, payment: Payment) -> None:
-        """Whether it would still be allowed. Raises: a Refusal."""
-        ...
-
-
-class RulesOf(Protocol):
-    """Finds an organisation's rules."""
-
-    async def get(self, tenant_id: UUID) -> Rules:
-        """The rules as they stand; cached for seconds at most."""
-        ...
-
-
 class Dispatcher:
-    """One a process. `worker_id` names it in claims; `db` is the worker's. `rules` None: nothing is looked at again."""
+    """One a process. `worker_id` names it in claims; `db` is the worker's. `rules` None: nothing is looked at again.
+
+    `elsewhere`: who is told of calls about something that is no attempt (requests to take a payment back).
+    """
 
     def __init__(
         self,
@@ -97,41 +62,38 @@ class Dispatcher:
         worker_id: str,
         limits: DispatcherLimits | None = None,
         rules: RulesOf | None = None,
+        elsewhere: HeardElsewhere | None = None,
     ) -> None:
         self._db, self._links, self._clock, self._rules = db, links, clock, rules
         self._business_day, self._worker_id = business_day, worker_id
         self._limits = limits or DispatcherLimits()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._records = GroupCommit[UUID, Evidence, Recorded | None](self._record, self._limits.records)
-        self._goes = GroupCommit[UUID, tuple[Claimed, Holder | None], Claimed | None](self._go, self._limits.records)
+        self._departures = Departures()
+        self._in_flight = InFlight(self._limits.in_flight_max)
+        self._exchanges = Exchanges(
+            db, clock=clock, business_day=business_day, worker_id=worker_id, records=self._limits.records
+        )
+        self._hearing = Hearing(links, clock=clock, business_day=business_day, worker_id=worker_id, elsewhere=elsewhere)
 
     @property
     def in_flight(self) -> int:
         """Exchanges under way."""
-        return len(self._tasks)
+        return len(self._in_flight.tasks)
 
     async def idle(self) -> None:
         """Wait until every exchange that is under way has been recorded."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._in_flight.idle()
 
     async def close(self) -> None:
         """Finish what is under way; take nothing new."""
         await self.idle()
-        await self._records.close()
-        await self._goes.close()
+        await self._exchanges.close()
 
     # -- rounds ---------------------------------------------------------------------------------------------------
 
     async def send(self) -> int:
         """Take up payments that are due and start sending them; how many were taken up."""
-        room = min(self._limits.claim_max, self._limits.in_flight_max - len(self._tasks))
-        if room <= 0:
-            await asyncio.wait(self._tasks, timeout=1, return_when=asyncio.FIRST_COMPLETED)
-            return 0
+        due = await self._due(Exchange.SEND, store.SQL.due_payments)
         now = self._clock.now()
-        async with self._db.tx(readonly=True) as tx:
-            due = await tx.all(store.SQL.due_payments, now=now, limit=room)
         taken = 0
         for tenant_id, rows in _by_tenant(due).items():
             links, down = await self._find_links(tenant_id, {row.connection_id for row in rows if row.connection_id})
@@ -161,7 +123,8 @@ class Dispatcher:
                 claimed = await self._db.run(work, tenant_id=tenant_id, idempotent=False)
                 taken += len(ids)
                 for one in claimed:
-                    self._start(self._carry(tenant_id, one))
+                    work_of = self._exchanges.carry(tenant_id, one)
+                    self._in_flight.start(Exchange.SEND, one.link.connection_id, work_of)
             if blocked:
                 async with self._db.tx(tenant_id) as tx:
                     await tx.execute(
@@ -171,19 +134,20 @@ class Dispatcher:
 
     async def ask(self) -> int:
         """Start asking rails about attempts whose time has come; how many."""
-        room = self._limits.in_flight_max - len(self._tasks)
-        if room <= 0:
-            return 0
+        due = await self._due(Exchange.ASK, store.SQL.attempts_to_ask)
         now = self._clock.now()
-        async with self._db.tx(readonly=True) as tx:
-            due = await tx.all(store.SQL.attempts_to_ask, now=now, limit=min(room, self._limits.claim_max))
         asked = 0
         for tenant_id, rows in _by_tenant(due).items():
             links, _ = await self._find_links(tenant_id, {row.connection_id for row in rows}, paused=True)
             ids = [row.attempt_id for row in rows]
             async with self._db.tx(tenant_id) as tx:
                 taken = await tx.all(
-                    store.SQL.take_to_ask, tenant=tenant_id, attempts=ids, now=now, lease_until=now + ASK_LEASE
+                    store.SQL.take_to_ask,
+                    tenant=tenant_id,
+                    attempts=ids,
+                    now=now,
+                    lease_until=now + ASK_LEASE,
+                    asked_by=self._worker_id,
                 )
                 attempts = [store.attempt_of(row) for row in taken]
                 found = await tx.all(
@@ -193,29 +157,40 @@ class Dispatcher:
             for attempt in attempts:
                 link = links.get(attempt.connection_id)
                 if link is not None:
-                    self._start(self._query(tenant_id, payments[attempt.payment_id], attempt, link))
+                    work_of = self._exchanges.query(tenant_id, payments[attempt.payment_id], attempt, link)
+                    self._in_flight.start(Exchange.ASK, attempt.connection_id, work_of)
                     asked += 1
         return asked
 
     async def recover(self) -> int:
-        """Find attempts whose taker did not come back: never sent, or unknown. How many."""
+        """Find attempts whose taker did not come back, or is gone: never sent, or unknown. How many.
+
+        Who is gone is known by his lock (`Departures`). It may be free although he lives, when he was cut off from the
+        database: so nothing is concluded but that somebody has to ask, and what was never sent he cannot send any more.
+        """
         now = self._clock.now()
         async with self._db.tx(readonly=True) as tx:
-            lost = await tx.all(store.SQL.lost_attempts, now=now, limit=self._limits.claim_max)
-        for row in lost:
-            never_left = row.state == AttemptState.CREATED
-            result = Result(Outcome.NOT_SENT if never_left else Outcome.UNKNOWN)
-            links, _ = await self._find_links(row.tenant_id, {row.connection_id}, paused=True)
-            await self._say(
-                row.tenant_id,
-                row.attempt_id,
-                result,
-                Source.CLOCK,
-                CodeClass.UNKNOWN,
-                link=links.get(row.connection_id),
-                note={"lost": "whoever had taken it up did not come back in time"},
-            )
+            takers = {row.taker for row in await tx.all(store.SQL.takers)}
+            gone = await self._departures.of(tx, takers - {self._worker_id}, now=now)
+            lost = await tx.all(store.SQL.lost_attempts, now=now, gone=gone, limit=self._limits.claim_max)
+            asked_for = await tx.all(store.SQL.tenants_asked_for, gone=gone) if gone else []
+        for row in asked_for:
+            async with self._db.tx(row.tenant_id) as tx:
+                await tx.execute(store.SQL.ask_again, tenant=tx.tenant, gone=gone, now=now)
+        await asyncio.gather(*[self._lose(row) for row in lost])
         return len(lost)
+
+    async def _lose(self, row: Any) -> None:
+        links, _ = await self._find_links(row.tenant_id, {row.connection_id}, paused=True)
+        await self._exchanges.say(
+            row.tenant_id,
+            row.attempt_id,
+            Result(Outcome.NOT_SENT if row.state == AttemptState.CREATED else Outcome.UNKNOWN),
+            Source.CLOCK,
+            CodeClass.UNKNOWN,
+            link=links.get(row.connection_id),
+            note={"lost": "whoever had taken it up did not come back in time"},
+        )
 
     async def expire(self) -> int:
         """End payments nobody approved in time; how many."""
@@ -239,206 +214,40 @@ class Dispatcher:
                 taken = await tx.all(
                     store.SQL.take_provider_events, tenant=tenant_id, events=[row.event_id for row in rows]
                 )
-                for row in taken:
-                    await self._hear_one(tx, row)
+                await self._hearing.hear(tx, taken)
         return len(to_do)
 
-    # -- exchanges ------------------------------------------------------------------------------------------------
+    # -- what can go ----------------------------------------------------------------------------------------------
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
+    async def _due(self, kind: Exchange, query: Query) -> list[Any]:
+        """What of this is due, over all organisations, and can start now.
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            # Nothing is lost: its lease runs out, and the attempt is recovered.
-            log.error("an exchange could not be recorded", fault=repr(task.exception()))
+        While the only work there is waits for places, so does this, for a while: they come free at any moment.
+        """
+        for _ in range(LOOKS):
+            await self._in_flight.ease(kind, patience=EASE)
+            room, full = min(self._limits.claim_max, self._in_flight.room(kind)), self._in_flight.full(kind)
+            if room <= 0:
+                continue
+            async with self._db.tx(readonly=True) as tx:
+                rows = await tx.all(query, now=self._clock.now(), full=full, limit=room)
+            if rows or not full:
+                return self._that_fit(kind, rows)
+        return []
 
-    async def _carry(self, tenant_id: UUID, claimed: Claimed) -> None:
-        """Check the payee where the rail lets us, say the last word, send, record."""
-        if claimed.attempt.state is AttemptState.CREATED:
-            ready = await self._check_payee(tenant_id, claimed)
-            if ready is None:
-                return
-            claimed = ready
-        link, attempt = claimed.link, claimed.attempt
-        timeouts = timedelta(seconds=link.policy.connect_timeout_s + link.policy.read_timeout_s)
-        if self._clock.now() + timeouts > attempt.lease_until:
-            return  # We were away too long; others may already have declared it lost.
-        order = sending.payout(claimed.payment, attempt)
-        try:
-            result = await link.connector.submit(link.context, order)
-        except RailUnable as refusal:
-            await self._hold_back(tenant_id, claimed, "rail_unable", refusal.detail, fail=True)
-            return
-        except NotSent as fault:
-            result = Result(Outcome.NOT_SENT, Answer(message=str(fault)))
-        except ExchangeFailed as fault:
-            outcome = Outcome.NOT_SENT if fault.sent is Sent.NO else Outcome.UNKNOWN
-            result = Result(outcome, Answer(message=str(fault)))
-        except Exception as error:
-            log.exception("a submit ended in a way nobody foresaw", rail=link.rail, our_ref=attempt.our_ref)
-            result = Result(Outcome.UNKNOWN, Answer(message=f"{type(error).__name__}"))
-        code_class = link.connector.codes()["submit"].find(result.answer.code).code_class
-        await self._say(tenant_id, attempt.attempt_id, result, Source.SUBMIT, code_class, link=link)
-
-    async def _check_payee(self, tenant_id: UUID, claimed: Claimed) -> Claimed | None:
-        """Ask whose account it is. None when the payment does not go now: it was held back, given up, or lost."""
-        link, payment, attempt = claimed.link, claimed.payment, claimed.attempt
-        our_ref = link.connector.build_reference(
-            link.context.credentials.public, UUID(int=attempt.attempt_id.int ^ 1), attempt.created_at
-        )
-        try:
-            holder = await link.connector.resolve_party(link.context, payment.payee, our_ref=our_ref)
-        except RailUnable as refusal:
-            await self._hold_back(tenant_id, claimed, "payee_refused", refusal.detail, fail=True)
-            return None
-        except Fault as fault:
-            # Only the question failed; the order itself was not sent.
-            result = Result(Outcome.NOT_SENT, Answer(message=f"name enquiry: {fault}"))
-            await self._say(tenant_id, attempt.attempt_id, result, Source.SUBMIT, CodeClass.SOFT_DECLINE, link=link)
-            return None
-        if not holder.active:
-            await self._hold_back(tenant_id, claimed, "payee_inactive", None, fail=True)
-            return None
-        if payment.payee.name and holder.name:
-            fit = names.score(payment.payee.name, holder.name)
-            if payment.accepted_name is not None:
-                fit = max(fit, names.score(payment.accepted_name, holder.name))
-            if fit < names.SCORE_GOOD:
-                told = f"the rail knows this account as {holder.name} (fits {fit} of 100)"
-                await self._hold_back(tenant_id, claimed, "name_mismatch", told, fail=False)
-                return None
-        return await self._goes.submit(tenant_id, (claimed, holder))
-
-    async def _hold_back(
-        self, tenant_id: UUID, claimed: Claimed, reason: str, detail: str | None, *, fail: bool
-    ) -> None:
-        """Nothing was sent, and nothing will be: the payment fails, or waits for a person."""
-        verdict = Move(
-            AttemptState.NOT_SENT,
-            PaymentState.FAILED if fail else PaymentState.NEEDS_REVIEW,
-            reason,
-            Books.VOID if fail else Books.NONE,
-        )
-        result = Result(Outcome.NOT_SENT, Answer(message=detail))
-        await self._say(
-            tenant_id,
-            claimed.attempt.attempt_id,
-            result,
-            Source.SUBMIT,
-            CodeClass.HARD_DECLINE,
-            link=claimed.link,
-            verdict=verdict,
-        )
-
-    async def _query(self, tenant_id: UUID, payment: Payment, attempt: Attempt, link: Link) -> None:
-        try:
-            result = await link.connector.query(link.context, sending.payout(payment, attempt), attempt.provider_ref)
-        except Fault as fault:
-            result = Result(Outcome.UNKNOWN, Answer(message=str(fault)))
-        except Exception as error:
-            log.exception("a query ended in a way nobody foresaw", rail=link.rail, our_ref=attempt.our_ref)
-            result = Result(Outcome.UNKNOWN, Answer(message=type(error).__name__))
-        code_class = link.connector.codes()["query"].find(result.answer.code).code_class
-        await self._say(tenant_id, attempt.attempt_id, result, Source.QUERY, code_class, link=link)
-
-    async def _hear_one(self, tx: Tx, row: Any) -> None:
-        now = self._clock.now()
-        callback = Callback(row.body, row.headers, row.purpose, row.ref, row.authentic, row.received_at)
-        try:
-            link = await self._links.get(tx.tenant, row.connection_id)
-            if link.files is not None:
-                await self._hear_file(tx, row, link, link.files)
-                return
-            said = link.connector.read_callback(link.context, callback)
-        except LinkDown as fault:
-            await self._close_event(tx, row, "received", {"waiting": str(fault)}, now + POSTPONE)
-            return
-        except RailAnswerUnreadable as fault:
-            await self._close_event(tx, row, "unreadable", {"unreadable": str(fault)}, now)
-            return
-        told = [await self._hear_event(tx, link, callback, event) for event in said]
-        rejected = bool(told) and all(one == "rejected" for one in told)
-        await self._close_event(tx, row, "rejected" if rejected else "processed", {"told": told}, now)
-
-    async def _hear_file(self, tx: Tx, row: Any, link: Link, files: FileConnector) -> None:
-        """Apply a file that a bank sent. Raises: RailAnswerUnreadable."""
-        now = self._clock.now()
-        if not row.authentic:
-            await self._close_event(tx, row, "rejected", {"told": ["rejected"]}, now)
-            return
-        today = self._business_day(tx.tenant)
-        told = await hear_file(tx, link, files, bytes(row.body), now=now, today=today, actor=self._worker_id)
-        await self._close_event(tx, row, "processed", {"told": told}, now)
-
-    async def _hear_event(self, tx: Tx, link: Link, callback: Callback, event: RailEvent) -> str:
-        """Apply one thing a call says; what was made of it, in a word."""
-        if event.trust is Trust.REJECTED:
-            return "rejected"
-        ref = event.result.our_ref or callback.ref
-        rows = await tx.all(store.SQL.attempts_by_ref, tenant=tx.tenant, connection=link.connection_id, refs=[ref])
-        if not rows:
-            return "no_attempt"
-        attempt = store.attempt_of(rows[0])
-        if event.trust is Trust.HINT or event.kind not in (EventKind.PAYOUT_RESULT, EventKind.QUERY_RESULT):
-            await tx.execute(
-                store.SQL.ask_now,
-                tenant=tx.tenant,
-                attempt=attempt.attempt_id,
-                provider_ref=event.result.provider_ref if callback.authentic else None,
-                now=self._clock.now(),
-            )
-            return "asked"
-        phase = "query" if event.kind is EventKind.QUERY_RESULT else "callback"
-        code_class = link.connector.codes()[phase].find(event.result.answer.code).code_class
-        result = replace(event.result, our_ref=ref)
-        evidence = Evidence(attempt.attempt_id, result, Source.CALLBACK, code_class, link.policy, self._worker_id)
-        done = await outcomes.record(tx, [evidence], now=self._clock.now(), today=self._business_day(tx.tenant))
-        return "no_attempt" if done[0] is None else done[0].attempt.value
-
-    async def _close_event(self, tx: Tx, row: Any, state: str, outcome: Mapping[str, Any], after: Any) -> None:
-        await tx.execute(
-            store.SQL.set_provider_event,
-            tenant=tx.tenant,
-            event=row.event_id,
-            state=state,
-            outcome=store.jsonb(outcome),
-            after=after,
-        )
-
-    # -- recording ------------------------------------------------------------------------------------------------
-
-    async def _say(
-        self,
-        tenant_id: UUID,
-        attempt_id: UUID,
-        result: Result,
-        source: Source,
-        code_class: CodeClass,
-        *,
-        link: Link | None = None,
-        note: Mapping[str, Any] | None = None,
-        verdict: Move | None = None,
-    ) -> Recorded | None:
-        policy = CAUTIOUS if link is None else link.policy
-        evidence = Evidence(attempt_id, result, source, code_class, policy, self._worker_id, note, verdict)
-        return await self._records.submit(tenant_id, evidence)
-
-    async def _record(self, tenant_id: UUID, said: Sequence[Evidence]) -> Sequence[Recorded | None]:
-        async def work(tx: Tx) -> list[Recorded | None]:
-            return await outcomes.record(tx, said, now=self._clock.now(), today=self._business_day(tenant_id))
-
-        return await self._db.run(work, tenant_id=tenant_id, idempotent=True)
-
-    async def _go(self, tenant_id: UUID, ready: Sequence[tuple[Claimed, Holder | None]]) -> Sequence[Claimed | None]:
-        async def work(tx: Tx) -> list[Claimed | None]:
-            return await sending.go(tx, ready, claimed_by=self._worker_id, now=self._clock.now())
-
-        # Not idempotent: after a lost commit the attempts may stand at `sending`, and are then unknown, not ours.
-        return await self._db.run(work, tenant_id=tenant_id, idempotent=False)
+    def _that_fit(self, kind: Exchange, rows: Sequence[Any]) -> list[Any]:
+        """Those for which there is room over their connection; the others wait for a later round."""
+        left: dict[UUID, int] = {}
+        fit: list[Any] = []
+        for row in rows:
+            connection_id = row.connection_id
+            if connection_id is not None:
+                room = left.setdefault(connection_id, self._in_flight.room_over(kind, connection_id))
+                if room == 0:
+                    continue
+                left[connection_id] = room - 1
+            fit.append(row)
+        return fit
 
     async def _find_links(
         self, tenant_id: UUID, connection_ids: set[UUID], *, paused: bool = False
@@ -467,4 +276,4 @@ def _by_tenant(rows: Sequence[Any]) -> dict[UUID, list[Any]]:
     return found
 
 
-__all__ = ["Dispatcher", "DispatcherLimits"]
+__all__ = ["CAUTIOUS", "Dispatcher", "DispatcherLimits"]

@@ -18,7 +18,7 @@ from omniroute.infra.idempotency import KeyReused
 from omniroute.infra.postgres import Tx
 from omniroute.kit.ids import uuid7
 from omniroute.kit.refusal import Refusal
-from omniroute.ledger import Posted, Refused
+from omniroute.ledger import Refused
 from omniroute.money.payments import books, journal, store
 from omniroute.money.payments.commands import body_hash
 from omniroute.money.payments.errors import LimitExceeded, MalformedPayment, PaymentExists, SourceNotFound
@@ -211,17 +211,13 @@ async def _book(tx: Tx, drafts: Sequence[_Draft], *, now: datetime, today: date)
         mine = _commands(tx.tenant, draft, payment, number)
         commands += mine
         spans.append(len(mine))
-    outcomes = await _post(tx, commands, today)
+    booked = await ledger.book(tx, commands, today=today)
     results: list[Payment | Refusal] = []
     start = 0
     for payment, span in zip(payments, spans, strict=True):
-        results.append(_booked(payment, outcomes[start : start + span], now))
+        results.append(_booked(payment, booked[start : start + span], now))
         start += span
     return results
-
-
-async def _post(tx: Tx, commands: Sequence[ledger.Command], today: date) -> list[ledger.Outcome]:
-    return await ledger.post(tx, commands, today=today)
 
 
 def _commands(tenant_id: UUID, draft: _Draft, payment: Payment, number: int) -> list[ledger.Command]:
@@ -240,11 +236,11 @@ def _commands(tenant_id: UUID, draft: _Draft, payment: Payment, number: int) -> 
     ]
 
 
-def _booked(payment: Payment, outcomes: Sequence[ledger.Outcome], now: datetime) -> Payment | Refusal:
-    refusals = [outcome.refusal for outcome in outcomes if isinstance(outcome, Refused)]
+def _booked(payment: Payment, booked: Sequence[ledger.Booked], now: datetime) -> Payment | Refusal:
+    refusals = [one.refusal for one in booked if isinstance(one, Refused)]
     if refusals:
         return next((one for one in refusals if one.code != "ledger.linked_refused"), refusals[0])
-    ids = [outcome.transaction.transaction_id for outcome in outcomes if isinstance(outcome, Posted)]
+    ids = [one for one in booked if isinstance(one, UUID)]
     if payment.state is PaymentState.SUCCEEDED:
         return replace(payment, transaction_id=ids[0], completed_at=now)
     return replace(payment, hold_id=ids[0], fee_hold_id=ids[1] if len(ids) > 1 else None)
@@ -311,16 +307,6 @@ async def _refused_by_books(tx: Tx, draft: _Draft, refusal: Refusal) -> Initiate
 
 
 async def _write(tx: Tx, accepted: Sequence[tuple[_Draft, Payment]], uses: Uses, *, now: datetime) -> None:
-    payments = [payment for _, payment in accepted]
-    await store.set_limit_uses(tx, uses)
-    await store.insert_payments(
-        tx,
-        payments,
-        [draft.hash for draft, _ in accepted],
-        [draft.request.key for draft, _ in accepted],
-        [draft.decision.limits for draft, _ in accepted],
-        now,
-    )
     steps = [
         store.NewStep(
             payment.payment_id,
@@ -331,13 +317,23 @@ async def _write(tx: Tx, accepted: Sequence[tuple[_Draft, Payment]], uses: Uses,
         )
         for draft, payment in accepted
     ]
-    await store.insert_steps(tx, steps, now)
     told: list[journal.Told] = []
     for draft, payment in accepted:
         told.append(journal.tell(payment, draft.request.meta, kind=PaymentInitiated))
         if payment.state is PaymentState.SUCCEEDED:
             told.append(journal.tell(payment, draft.request.meta))
-    await events.append_each(tx, told)
+    async with tx.pipelined():
+        await store.set_limit_uses(tx, uses)
+        await store.insert_payments(
+            tx,
+            [payment for _, payment in accepted],
+            [draft.hash for draft, _ in accepted],
+            [draft.request.key for draft, _ in accepted],
+            [draft.decision.limits for draft, _ in accepted],
+            now,
+        )
+        await store.insert_steps(tx, steps, now)
+        await events.append_each(tx, told)
 
 
 def _copy_repeats(requests: Sequence[Request], outcomes: Sequence[InitiateOutcome | None]) -> list[InitiateOutcome]:

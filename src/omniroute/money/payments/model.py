@@ -130,6 +130,7 @@ class ExceptionKind(StrEnum):
     GIVEN_UP_ASKING = "given_up_asking"
     BOOKS_REFUSED = "books_refused"
     REVERSED_BY_RAIL = "reversed_by_rail"
+    PAID_MORE = "paid_more"  # What the rail moved beyond the order stands in suspense.
 
 
 @dataclass(frozen=True, slots=True)

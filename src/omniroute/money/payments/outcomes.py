@@ -12,7 +12,7 @@ from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Tx
 from omniroute.kit.money import Money
 from omniroute.kit.refusal import Refusal
-from omniroute.ledger import Posted, Refused
+from omniroute.ledger import Refused
 from omniroute.money.payments import books, journal, store
 from omniroute.money.payments.events import PaymentExceptionOpened, PaymentRetried
 from omniroute.money.payments.model import (
@@ -108,7 +108,9 @@ async def _apply(
     meta: Meta | None,
 ) -> list[Recorded]:
     meta = meta or Meta(actor="system:payments", channel="worker")
-    family = await store.siblings(tx, payments)
+    family: dict[UUID, list[Attempt]] = {}
+    for one in attempts.values():
+        family.setdefault(one.payment_id, []).append(one)
     routes = await store.find_routes(tx, payments.values(), attempts.values())
     works: list[_Work] = []
     for evidence in said:
@@ -135,11 +137,13 @@ async def _apply(
     ]
 
 
-def _situation(payment: Payment, attempt: Attempt, family: Sequence[Any], routes: Mapping[UUID, Route]) -> Situation:
-    others = [row for row in family if row.attempt_id != attempt.attempt_id]
+def _situation(
+    payment: Payment, attempt: Attempt, family: Sequence[Attempt], routes: Mapping[UUID, Route]
+) -> Situation:
+    others = [one for one in family if one.attempt_id != attempt.attempt_id]
     in_a_row = 0
-    for row in reversed([row for row in others if row.number < attempt.number]):
-        if row.state != AttemptState.NOT_SENT or row.connection_id != attempt.connection_id:
+    for one in reversed([one for one in others if one.number < attempt.number]):
+        if one.state is not AttemptState.NOT_SENT or one.connection_id != attempt.connection_id:
             break
         in_a_row += 1
     return Situation(
@@ -157,7 +161,7 @@ def _situation(payment: Payment, attempt: Attempt, family: Sequence[Any], routes
         not_sent_in_a_row=in_a_row,
         expires_at=payment.expires_at,
         statement_until=routes[attempt.connection_id].statement_until,
-        alone=not any(AttemptState(row.state).is_live or row.state == AttemptState.SUCCEEDED for row in others),
+        alone=not any(one.state.is_live or one.state is AttemptState.SUCCEEDED for one in others),
     )
 
 
@@ -173,18 +177,18 @@ async def _book(tx: Tx, works: Sequence[_Work], *, today: date, meta: Meta) -> N
         commands += work.commands
     if not commands:
         return
-    outcomes = await ledger.post(tx, commands, today=today)
+    booked = await ledger.book(tx, commands, today=today)
     failed: list[_Work] = []
     for work in works:
         if not work.commands:
             continue
-        mine = outcomes[work.start : work.start + len(work.commands)]
-        refusals = [outcome.refusal for outcome in mine if isinstance(outcome, Refused)]
+        mine = booked[work.start : work.start + len(work.commands)]
+        refusals = [one.refusal for one in mine if isinstance(one, Refused)]
         if refusals:
             failed.append(work)
             _turn_down(work, next((r for r in refusals if r.code != "ledger.linked_refused"), refusals[0]))
         else:
-            _note_ids(work, [outcome.transaction.transaction_id for outcome in mine if isinstance(outcome, Posted)])
+            _note_ids(work, [one for one in mine if isinstance(one, UUID)])
     await _book_fees(tx, works, today=today, meta=meta)
     voids = [work for work in failed if work.move.books is Books.VOID]
     if voids:
@@ -219,12 +223,17 @@ async def reversals(tx: Tx, payment: Payment, attempt: Attempt, number: int, met
         what = f"late:{attempt.number}"
         return [books.reverse(posted.transaction_id, payment.reference, what=what, meta=meta)]
     assert payment.transaction_id is not None
-    linked = number if payment.fee_transaction_id is not None else 0
+    surplus = await tx.all(store.SQL.surplus_of, tenant=tx.tenant, attempt=attempt.attempt_id)
+    linked = number if payment.fee_transaction_id is not None or surplus else 0
     commands = [books.reverse(payment.transaction_id, payment.reference, what="paid", linked=linked, meta=meta)]
     if payment.fee_transaction_id is not None:
         commands.append(
             books.reverse(payment.fee_transaction_id, payment.reference, what="fee", linked=linked, meta=meta)
         )
+    what = f"{books.MORE}:{attempt.number}"
+    commands += [
+        books.reverse(row.transaction_id, payment.reference, what=what, linked=linked, meta=meta) for row in surplus
+    ]
     return commands
 
 
@@ -276,9 +285,9 @@ async def _void_after_all(tx: Tx, works: Sequence[_Work], *, today: date, meta: 
         for number, work in enumerate(works, start=1)
         for command in books.void(work.payment, linked=number, meta=meta)
     ]
-    for outcome in await ledger.post(tx, commands, today=today):
-        if isinstance(outcome, Refused):
-            raise outcome.refusal  # A hold that cannot be released: better nothing than half.
+    for booked in await ledger.book(tx, commands, today=today):
+        if isinstance(booked, Refused):
+            raise booked.refusal  # A hold that cannot be released: better nothing than half.
 
 
 async def _book_fees(tx: Tx, works: Sequence[_Work], *, today: date, meta: Meta) -> None:
@@ -293,11 +302,11 @@ async def _book_fees(tx: Tx, works: Sequence[_Work], *, today: date, meta: Meta)
             commands.append((work, books.rail_fee(tx.tenant, work.payment, float_id, fee, meta=meta)))
     if not commands:
         return
-    outcomes = await ledger.post(tx, [command for _, command in commands], today=today)
-    for (work, _), outcome in zip(commands, outcomes, strict=True):
-        if isinstance(outcome, Refused):
+    outcomes = await ledger.book(tx, [command for _, command in commands], today=today)
+    for (work, _), booked in zip(commands, outcomes, strict=True):
+        if isinstance(booked, Refused):
             work.move = replace(
-                work.move, exception=ExceptionKind.BOOKS_REFUSED, reason=f"rail_fee: {outcome.refusal.code}"
+                work.move, exception=ExceptionKind.BOOKS_REFUSED, reason=f"rail_fee: {booked.refusal.code}"
             )
 
 
@@ -353,22 +362,28 @@ _UNMADE = (PaymentState.FAILED, PaymentState.CANCELLED, PaymentState.EXPIRED)
 
 
 async def _write(tx: Tx, works: Sequence[_Work], *, now: datetime, meta: Meta) -> None:
-    await store.update_attempts(tx, [work.attempt for work in works], now)
-    moved = [work for work in works if work.move.payment is not None or work.move.candidate is not None]
-    await store.update_payments(tx, [work.payment for work in moved], now)
-    await store.release_limit_uses(tx, [work.payment for work in moved if work.payment.state in _UNMADE])
     opened = await store.insert_exceptions(tx, [_exception(work) for work in works if work.move.exception], now)
-    await store.insert_steps(tx, [_step(work) for work in works if work.move.note], now)
-    told: list[tuple[events.Event, Meta]] = []
-    for work in works:
-        if work.move.attempt is AttemptState.UNKNOWN and work.move.payment is None:
-            told.append(journal.tell(work.payment, meta, work.attempt))
-        elif work.move.payment is PaymentState.APPROVED:
-            told.append(journal.tell(work.payment, meta, work.attempt, kind=PaymentRetried))
-        elif work.move.payment is not None or work.move.attempt is AttemptState.PENDING:
-            told.append(journal.tell(work.payment, meta, work.attempt))
+    moved = [work.payment for work in works if work.move.payment is not None or work.move.candidate is not None]
+    told = [one for work in works if (one := _told(work, meta)) is not None]
     told += [(PaymentExceptionOpened(row.payment_id, row.exception_id, row.kind), meta) for row in opened]
-    await events.append_each(tx, told)
+    async with tx.pipelined():
+        await store.update_attempts(tx, [work.attempt for work in works], now)
+        await store.update_payments(tx, moved, now)
+        await store.release_limit_uses(tx, [payment for payment in moved if payment.state in _UNMADE])
+        await store.insert_steps(tx, [_step(work) for work in works if work.move.note], now)
+        await events.append_each(tx, told)
+
+
+def _told(work: _Work, meta: Meta) -> tuple[events.Event, Meta] | None:
+    """The event of a step, if it is worth one."""
+    move = work.move
+    if move.attempt is AttemptState.UNKNOWN and move.payment is None:
+        return journal.tell(work.payment, meta, work.attempt)
+    if move.payment is PaymentState.APPROVED:
+        return journal.tell(work.payment, meta, work.attempt, kind=PaymentRetried)
+    if move.payment is not None or move.attempt is AttemptState.PENDING:
+        return journal.tell(work.payment, meta, work.attempt)
+    return None
 
 
 def _step(work: _Work) -> store.NewStep:

@@ -104,13 +104,50 @@ SELECT * FROM payment
    FOR UPDATE SKIP LOCKED
 
 -- name: due_payments
--- What is to be sent, over all organisations, the oldest first.
-SELECT p.tenant_id, p.payment_id, p.connection_ids[p.candidate + 1] AS connection_id FROM payment p
- WHERE p.state IN ('approved', 'scheduled') AND p.send_after <= %(now)s AND NOT p.paused
-   AND NOT EXISTS (SELECT FROM bank_connection c  -- What goes out in files waits for its session.
-                    WHERE c.tenant_id = p.tenant_id AND c.connection_id = p.connection_ids[p.candidate + 1]
-                      AND 'bulk_file' = ANY (c.operations))
- ORDER BY p.send_after
+-- What is to be sent, over all organisations, in turn: one of each organisation, then a second of each. So, too, inside
+-- an organisation: from each of its lanes in turn, those of batches last. Lanes are found by jumping along the index.
+WITH RECURSIVE lane AS (
+    (SELECT p.tenant_id, payment_lane(p.connection_ids, p.candidate) AS connection_id, p.batch_id IS NOT NULL AS bulk
+       FROM payment p
+      WHERE p.state IN ('approved', 'scheduled') AND NOT p.paused
+      ORDER BY p.tenant_id, payment_lane(p.connection_ids, p.candidate), (p.batch_id IS NOT NULL)
+      LIMIT 1)
+    UNION ALL
+    SELECT n.tenant_id, n.connection_id, n.bulk
+      FROM lane l
+     CROSS JOIN LATERAL (
+           SELECT p.tenant_id, payment_lane(p.connection_ids, p.candidate) AS connection_id,
+                  p.batch_id IS NOT NULL AS bulk
+             FROM payment p
+            WHERE p.state IN ('approved', 'scheduled') AND NOT p.paused
+              AND (p.tenant_id, payment_lane(p.connection_ids, p.candidate),
+                   (p.batch_id IS NOT NULL)) > (l.tenant_id, l.connection_id, l.bulk)
+            ORDER BY p.tenant_id, payment_lane(p.connection_ids, p.candidate), (p.batch_id IS NOT NULL)
+            LIMIT 1) n
+), open AS (
+    SELECT l.* FROM lane l
+     WHERE l.connection_id <> ALL (%(full)s::uuid[])
+       AND NOT EXISTS (SELECT FROM bank_connection c  -- What goes out in files waits for its session.
+                        WHERE c.tenant_id = l.tenant_id AND c.connection_id = l.connection_id
+                          AND 'bulk_file' = ANY (c.operations))
+), head AS (
+    SELECT l.tenant_id, l.connection_id, l.bulk, d.payment_id, d.send_after, d.place
+      FROM open l
+     CROSS JOIN LATERAL (
+           SELECT t.payment_id, t.send_after, row_number() OVER (ORDER BY t.send_after, t.payment_id) AS place
+             FROM (SELECT p.payment_id, p.send_after FROM payment p
+                    WHERE p.tenant_id = l.tenant_id AND payment_lane(p.connection_ids, p.candidate) = l.connection_id
+                      AND (p.batch_id IS NOT NULL) = l.bulk
+                      AND p.state IN ('approved', 'scheduled') AND NOT p.paused AND p.send_after <= %(now)s
+                    -- The whole key of the index, so that it is read in its order and no further than needed.
+                    ORDER BY p.tenant_id, payment_lane(p.connection_ids, p.candidate), (p.batch_id IS NOT NULL),
+                             p.send_after, p.payment_id
+                    -- Nobody needs the whole room of every lane.
+                    LIMIT (SELECT greatest(4, 2 * %(limit)s / greatest(count(*), 1)) FROM open)) t) d
+)
+SELECT tenant_id, payment_id, nullif(connection_id, '00000000-0000-0000-0000-000000000000'::uuid) AS connection_id
+  FROM head
+ ORDER BY row_number() OVER (PARTITION BY tenant_id ORDER BY place, bulk, send_after, payment_id), send_after, payment_id
  LIMIT %(limit)s
 
 -- name: postpone_payments
@@ -172,11 +209,13 @@ SELECT * FROM provider_event
  ORDER BY received_at, event_id
    FOR UPDATE SKIP LOCKED
 
--- name: set_provider_event
--- What became of a call.
-UPDATE provider_event
-   SET state = %(state)s, outcome = %(outcome)s, tries = tries + 1, process_after = %(after)s
- WHERE tenant_id = %(tenant)s AND event_id = %(event)s
+-- name: set_provider_events
+-- What became of calls.
+UPDATE provider_event e
+   SET state = n.state, outcome = n.outcome, tries = e.tries + 1, process_after = n.after
+  FROM unnest(%(event_id)s::uuid[], %(state)s::text[], %(outcome)s::jsonb[], %(after)s::timestamptz[])
+       AS n (event_id, state, outcome, after)
+ WHERE e.tenant_id = %(tenant)s AND e.event_id = n.event_id
 
 -- name: replay_provider_event
 -- Look at a call once more, as if it had just come in.
@@ -236,18 +275,23 @@ UPDATE payment_attempt a
    AND a.claimed_by = %(claimed_by)s AND a.lease_until > %(now)s
 RETURNING a.attempt_id
 
--- name: lock_attempts_with_payments
--- Attempts and their payments, held until the transaction ends; payments are always locked in the same order.
-SELECT a.*
-  FROM payment_attempt a
- WHERE a.tenant_id = %(tenant)s AND a.attempt_id = ANY (%(attempts)s)
- ORDER BY a.payment_id, a.number
+-- name: lock_payments_of_attempts
+-- The payments of these attempts, held until the transaction ends; payments before attempts, in the same order always.
+SELECT * FROM payment
+ WHERE tenant_id = %(tenant)s
+   AND payment_id IN (SELECT payment_id FROM payment_attempt
+                       WHERE tenant_id = %(tenant)s AND attempt_id = ANY (%(attempts)s))
+ ORDER BY payment_id
    FOR UPDATE
 
--- name: payments_of_attempts
--- Which payments these attempts belong to.
-SELECT DISTINCT payment_id FROM payment_attempt
- WHERE tenant_id = %(tenant)s AND attempt_id = ANY (%(attempts)s)
+-- name: lock_families
+-- These attempts and every other attempt of their payments, held until the transaction ends.
+SELECT * FROM payment_attempt
+ WHERE tenant_id = %(tenant)s
+   AND payment_id IN (SELECT payment_id FROM payment_attempt
+                       WHERE tenant_id = %(tenant)s AND attempt_id = ANY (%(attempts)s))
+ ORDER BY payment_id, number
+   FOR UPDATE
 
 -- name: siblings
 -- Every attempt of these payments, briefly.
@@ -262,7 +306,7 @@ UPDATE payment_attempt a
    SET state = n.state, provider_ref = n.provider_ref, code = n.code, code_class = n.code_class, message = n.message,
        receipt = n.receipt, rail_fee_minor = n.rail_fee_minor, evidence = n.evidence,
        sent_at = n.sent_at, next_query_at = n.next_query_at,
-       query_count = n.query_count, not_found_count = n.not_found_count, updated_at = %(now)s
+       query_count = n.query_count, not_found_count = n.not_found_count, asked_by = NULL, updated_at = %(now)s
   FROM unnest(%(attempt_id)s::uuid[], %(state)s::text[], %(provider_ref)s::text[], %(code)s::text[],
               %(code_class)s::text[], %(message)s::text[], %(receipt)s::text[], %(rail_fee_minor)s::bigint[],
               %(evidence)s::jsonb[], %(sent_at)s::timestamptz[], %(next_query_at)s::timestamptz[],
@@ -272,23 +316,68 @@ UPDATE payment_attempt a
  WHERE a.tenant_id = %(tenant)s AND a.attempt_id = n.attempt_id
 
 -- name: lost_attempts
--- Attempts whose taker did not come back in time, over all organisations.
+-- Attempts whose taker did not come back in time, or is gone, over all organisations. Those in files wait for their file.
 SELECT tenant_id, attempt_id, connection_id, state FROM payment_attempt
- WHERE state IN ('created', 'sending') AND lease_until <= %(now)s
+ WHERE state IN ('created', 'sending')
+   AND (lease_until <= %(now)s
+        OR claimed_by = ANY (%(gone)s::text[]) AND lease_until < created_at + interval '1 day')
  ORDER BY lease_until
  LIMIT %(limit)s
 
+-- name: takers
+-- Who has attempts in hand, or asks about some, over all organisations.
+SELECT claimed_by AS taker FROM payment_attempt WHERE state IN ('created', 'sending')
+UNION
+SELECT asked_by FROM payment_attempt WHERE asked_by IS NOT NULL
+
+-- name: tenants_asked_for
+-- Organisations for which these were asking.
+SELECT DISTINCT tenant_id FROM payment_attempt WHERE asked_by = ANY (%(gone)s::text[])
+
+-- name: ask_again
+-- Ask at the next occasion: who asked is gone, and nobody has heard the answer.
+UPDATE payment_attempt
+   SET next_query_at = CASE WHEN next_query_at > %(now)s THEN %(now)s ELSE next_query_at END, asked_by = NULL
+ WHERE tenant_id = %(tenant)s AND asked_by = ANY (%(gone)s::text[])
+
 -- name: attempts_to_ask
--- Attempts about which the rail is to be asked, over all organisations, the longest waiting first.
-SELECT tenant_id, attempt_id, connection_id FROM payment_attempt
- WHERE state IN ('pending', 'unknown', 'succeeded') AND next_query_at <= %(now)s
- ORDER BY next_query_at
+-- Attempts about which the rail is to be asked, over all organisations, in turn as with `due_payments`.
+WITH RECURSIVE lane AS (
+    (SELECT a.tenant_id, a.connection_id FROM payment_attempt a
+      WHERE a.state IN ('pending', 'unknown', 'succeeded') AND a.next_query_at IS NOT NULL
+      ORDER BY a.tenant_id, a.connection_id
+      LIMIT 1)
+    UNION ALL
+    SELECT n.tenant_id, n.connection_id
+      FROM lane l
+     CROSS JOIN LATERAL (
+           SELECT a.tenant_id, a.connection_id FROM payment_attempt a
+            WHERE a.state IN ('pending', 'unknown', 'succeeded') AND a.next_query_at IS NOT NULL
+              AND (a.tenant_id, a.connection_id) > (l.tenant_id, l.connection_id)
+            ORDER BY a.tenant_id, a.connection_id
+            LIMIT 1) n
+), open AS (
+    SELECT l.* FROM lane l WHERE l.connection_id <> ALL (%(full)s::uuid[])
+), head AS (
+    SELECT l.tenant_id, l.connection_id, d.attempt_id, d.next_query_at, d.place
+      FROM open l
+     CROSS JOIN LATERAL (
+           SELECT t.attempt_id, t.next_query_at, row_number() OVER (ORDER BY t.next_query_at, t.attempt_id) AS place
+             FROM (SELECT a.attempt_id, a.next_query_at FROM payment_attempt a
+                    WHERE a.tenant_id = l.tenant_id AND a.connection_id = l.connection_id
+                      AND a.state IN ('pending', 'unknown', 'succeeded') AND a.next_query_at <= %(now)s
+                    ORDER BY a.tenant_id, a.connection_id, a.next_query_at, a.attempt_id
+                    LIMIT (SELECT greatest(4, 2 * %(limit)s / greatest(count(*), 1)) FROM open)) t) d
+)
+SELECT tenant_id, attempt_id, connection_id
+  FROM head
+ ORDER BY row_number() OVER (PARTITION BY tenant_id ORDER BY place, next_query_at, attempt_id), next_query_at, attempt_id
  LIMIT %(limit)s
 
 -- name: take_to_ask
 -- Those of the given attempts that are still to be asked about; nobody else asks until the lease is over.
 UPDATE payment_attempt a
-   SET next_query_at = %(lease_until)s
+   SET next_query_at = %(lease_until)s, asked_by = %(asked_by)s
  WHERE (a.tenant_id, a.attempt_id) IN (
        SELECT t.tenant_id, t.attempt_id FROM payment_attempt t
         WHERE t.tenant_id = %(tenant)s AND t.attempt_id = ANY (%(attempts)s) AND t.state IN ('pending', 'unknown', 'succeeded')
@@ -297,11 +386,12 @@ UPDATE payment_attempt a
 RETURNING a.*
 
 -- name: ask_now
--- Ask about this attempt at the next occasion: something hints that there is news. The rail's own name for it is kept
+-- Ask about these attempts at the next occasion: something hints that there is news. The rail's own name for one is kept
 -- when we had none, for rails that can only be asked by it.
-UPDATE payment_attempt
-   SET next_query_at = least(next_query_at, %(now)s), provider_ref = coalesce(provider_ref, %(provider_ref)s)
- WHERE tenant_id = %(tenant)s AND attempt_id = %(attempt)s AND state IN ('sending', 'pending', 'unknown')
+UPDATE payment_attempt a
+   SET next_query_at = least(a.next_query_at, %(now)s), provider_ref = coalesce(a.provider_ref, n.provider_ref)
+  FROM unnest(%(attempts)s::uuid[], %(provider_refs)s::text[]) AS n (attempt_id, provider_ref)
+ WHERE a.tenant_id = %(tenant)s AND a.attempt_id = n.attempt_id AND a.state IN ('sending', 'pending', 'unknown')
 
 -- name: find_attempts
 -- The attempts of a payment, the first first.
@@ -338,6 +428,18 @@ SELECT transaction_id FROM payment_exception
  WHERE tenant_id = %(tenant)s AND attempt_id = %(attempt)s AND kind = 'late_success' AND transaction_id IS NOT NULL
  ORDER BY opened_at
  LIMIT 1
+
+-- name: surplus_of
+-- What this attempt moved beyond the order and was not given back: the postings by which it went to suspense.
+SELECT transaction_id FROM payment_exception
+ WHERE tenant_id = %(tenant)s AND attempt_id = %(attempt)s AND kind = 'paid_more' AND transaction_id IS NOT NULL
+   AND (resolution IS NULL OR NOT starts_with(resolution, 'given_back:'))
+
+-- name: statement_debits
+-- What the rail's statement shows as taken for an order.
+SELECT amount_minor, currency FROM rail_statement_line
+ WHERE tenant_id = %(tenant)s AND connection_id = %(connection)s AND our_ref = %(our_ref)s AND NOT credit
+ ORDER BY booked_at, line_id
 
 -- name: list_payments
 -- A page of payments. The status is that of `public_status`: it looks at the newest attempt while one is alive.

@@ -27,7 +27,6 @@ from omniroute.money.payments.model import (
 )
 from omniroute.ports.rails import Holder, Operation, Payout
 
-LEASE_BEYOND_TIMEOUTS = timedelta(seconds=30)
 FILE_LEASE = timedelta(days=30)
 """Of attempts in a file: the file has a lease of its own, by which its orders are told to be unknown."""
 META = Meta(actor="system:payments", channel="worker")
@@ -46,8 +45,7 @@ def lease_until(link: Link, now: datetime) -> datetime:
     """How long we may take for it; after that anybody may declare it lost."""
     if link.files is not None:
         return now + FILE_LEASE
-    policy = link.policy
-    return now + timedelta(seconds=policy.connect_timeout_s + policy.read_timeout_s) * 2 + LEASE_BEYOND_TIMEOUTS
+    return now + link.policy.send_max
 
 
 async def claim(
@@ -81,8 +79,6 @@ async def claim(
             attempt_count=attempt.number,
         )
         claimed.append(Claimed(executing, attempt, link))
-    await store.update_payments(tx, [one.payment for one in claimed], now)
-    await store.insert_attempts(tx, [one.attempt for one in claimed], now)
     steps = [
         store.NewStep(
             one.payment.payment_id,
@@ -94,7 +90,10 @@ async def claim(
         )
         for one in claimed
     ]
-    await store.insert_steps(tx, steps, now)
+    async with tx.pipelined():
+        await store.update_payments(tx, [one.payment for one in claimed], now)
+        await store.insert_attempts(tx, [one.attempt for one in claimed], now)
+        await store.insert_steps(tx, steps, now)
     await _settle_transfers(tx, transfers, now=now, today=today)
     return claimed
 
@@ -149,6 +148,8 @@ def _attempt(payment: Payment, link: Link, *, claimed_by: str, now: datetime) ->
 
 
 async def _settle_transfers(tx: Tx, transfers: Sequence[Payment], *, now: datetime, today: date) -> None:
+    if not transfers:
+        return
     settled: list[Payment] = []
     for payment in transfers:
         try:

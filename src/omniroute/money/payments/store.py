@@ -259,11 +259,11 @@ async def lock_due(tx: Tx, payment_ids: Sequence[UUID], now: datetime) -> list[P
 
 
 async def lock_attempts(tx: Tx, attempt_ids: Sequence[UUID]) -> tuple[dict[UUID, Attempt], dict[UUID, Payment]]:
-    """Attempts and their payments, held until the transaction ends; payments first, as everywhere."""
-    found = await tx.all(SQL.payments_of_attempts, tenant=tx.tenant, attempts=list(attempt_ids))
-    payments = await lock_payments(tx, [row.payment_id for row in found])
-    rows = await tx.all(SQL.lock_attempts_with_payments, tenant=tx.tenant, attempts=list(attempt_ids))
-    return {row.attempt_id: attempt_of(row) for row in rows}, payments
+    """Attempts with all others of their payments, and the payments, held until the transaction ends; payments first,
+    as everywhere. Both are in the order of payments, attempts in that of their numbers."""
+    asked: dict[str, object] = {"tenant": tx.tenant, "attempts": list(attempt_ids)}
+    payments, attempts = await tx.all_of((SQL.lock_payments_of_attempts, asked), (SQL.lock_families, asked))
+    return {row.attempt_id: attempt_of(row) for row in attempts}, {row.payment_id: payment_of(row) for row in payments}
 
 
 async def siblings(tx: Tx, payment_ids: Iterable[UUID]) -> dict[UUID, list[Any]]:

@@ -203,7 +203,8 @@ def _not_sent(now: datetime, at: Situation) -> Move:
 def _not_found(now: datetime, at: Situation, asked: bool, policy: RailPolicy) -> Move:
     enough = at.not_found_count + 1 >= policy.not_found_times
     assert at.sent_at is not None, "what was never sent is not asked for"
-    over = now >= at.sent_at + policy.not_found_after
+    # Its sender may have been declared gone and still be at it: what is not there yet may come.
+    over = now >= at.sent_at + max(policy.not_found_after, policy.send_max)
     settled = not policy.not_found_needs_statement or (
         at.statement_until is not None and at.statement_until >= at.sent_at + policy.not_found_after
     )

@@ -81,3 +81,7 @@ SELECT c.* FROM payment_policy_change c
    AND (%(policy)s::uuid IS NULL OR c.policy_id = %(policy)s) AND {after}
  ORDER BY {order}
  LIMIT %(limit)s
+
+-- name: same_person
+-- Whether one person stands behind both: a key acts for who made it.
+SELECT person_of(%(one)s::text) = person_of(%(other)s::text) AS same_person

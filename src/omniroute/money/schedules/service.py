@@ -199,15 +199,21 @@ async def _decide(
     schedule = await _lock(tx, schedule_id, ScheduleState.AWAITING_APPROVAL)
     if schedule.requested_by == actor:
         raise ApproverIsRequester()
-    written = await tx.execute(
-        SQL.insert_approval,
-        tenant=tx.tenant,
-        schedule=schedule_id,
-        approver=actor,
-        approved=approved,
-        comment=comment,
-        now=now,
-    )
+    try:
+        async with tx.savepoint():
+            written = await tx.execute(
+                SQL.insert_approval,
+                tenant=tx.tenant,
+                schedule=schedule_id,
+                approver=actor,
+                approved=approved,
+                comment=comment,
+                now=now,
+            )
+    except pg.IntegrityError as error:  # By a key of their own, it is still the same person.
+        if error.diag.constraint_name == "payment_schedule_approval_four_eyes":
+            raise ApproverIsRequester() from error
+        raise
     if not written:
         raise AlreadyDecided()
     return schedule

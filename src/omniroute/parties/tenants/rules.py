@@ -20,8 +20,11 @@ _RESIDENCY = re.compile(r"[a-z0-9][a-z0-9-]{1,31}", re.ASCII)
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
 _LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?", re.ASCII)
 RESERVED_SLUGS = frozenset(
-    {"platform", "api", "admin", "docs", "health", "readiness", "metrics", "oauth", "organisations"}
-)
+    {
+        "platform", "api", "admin", "docs", "health", "readiness", "metrics", "oauth", "organisations",
+        "graphql", "graphiql",
+    }
+)  # fmt: skip
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 APPLICATION_KINDS = ("web", "mobile", "server", "pos", "erp", "channel", "other")
 HOLIDAYS_MAX = 400

@@ -9,6 +9,8 @@ from typing import Self
 
 from omniroute.ports.rails.model import Outcome
 
+BEYOND_TIMEOUTS = timedelta(seconds=30)
+
 
 class Duplicates(StrEnum):
     """What the rail does with a second order under the same reference."""
@@ -44,6 +46,11 @@ class RailPolicy:
     amount_max_minor: Mapping[str, int] | None = None
     callbacks_signed: bool = False
     reversible: bool = False
+
+    @property
+    def send_max(self) -> timedelta:
+        """After this a send that was begun has ended, whatever became of it; before, nothing it may do is over."""
+        return timedelta(seconds=self.connect_timeout_s + self.read_timeout_s) * 2 + BEYOND_TIMEOUTS
 
 
 class CodeClass(StrEnum):

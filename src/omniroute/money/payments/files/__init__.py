@@ -12,11 +12,21 @@ we thought of the delivery.
 
 from omniroute.money.payments.files.answers import hear_file
 from omniroute.money.payments.files.by_file import ByFile
+from omniroute.money.payments.files.delivering import PURPOSE as FILE_ANSWER
 from omniroute.money.payments.files.folders import FOLDER, Folders
-from omniroute.money.payments.files.reading import RailFileState, RailFileView, file_content, find_file, list_files
+from omniroute.money.payments.files.reading import (
+    FILES,
+    RailFileState,
+    RailFileView,
+    file_content,
+    find_file,
+    list_files,
+)
 from omniroute.money.payments.files.sender import FileSender
 
 __all__ = [
+    "FILES",
+    "FILE_ANSWER",
     "FOLDER",
     "ByFile",
     "FileSender",

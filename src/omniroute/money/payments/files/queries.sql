@@ -1,30 +1,32 @@
 -- name: connections_with_due
 -- Connections to which files go, and on which payments wait to be sent, over all organisations.
-SELECT DISTINCT c.tenant_id, c.connection_id
-  FROM payment p
-  JOIN bank_connection c ON c.tenant_id = p.tenant_id AND c.connection_id = p.connection_ids[p.candidate + 1]
- WHERE p.state IN ('approved', 'scheduled') AND NOT p.paused AND p.send_after <= %(now)s
-   AND 'bulk_file' = ANY (c.operations) AND c.status = 'active'
+SELECT c.tenant_id, c.connection_id
+  FROM bank_connection c
+ WHERE 'bulk_file' = ANY (c.operations) AND c.status = 'active'
+   AND EXISTS (SELECT FROM payment p
+                WHERE p.tenant_id = c.tenant_id
+                  AND payment_lane(p.connection_ids, p.candidate) = c.connection_id
+                  AND p.state IN ('approved', 'scheduled') AND NOT p.paused AND p.send_after <= %(now)s)
 
 -- name: due_on_connection
 -- Payments that wait to go into a file, the oldest first.
-SELECT payment_id FROM payment
- WHERE tenant_id = %(tenant)s AND state IN ('approved', 'scheduled') AND NOT paused AND send_after <= %(now)s
-   AND connection_ids[candidate + 1] = %(connection)s
- ORDER BY payment_id
+SELECT p.payment_id FROM payment p
+ WHERE p.tenant_id = %(tenant)s AND p.state IN ('approved', 'scheduled') AND NOT p.paused AND p.send_after <= %(now)s
+   AND payment_lane(p.connection_ids, p.candidate) = %(connection)s
+ ORDER BY p.payment_id
  LIMIT %(limit)s
 
 -- name: wait_for_session
 -- Payments that wait to go into a file wait for the next session.
-UPDATE payment SET send_after = %(until)s
- WHERE tenant_id = %(tenant)s AND state IN ('approved', 'scheduled') AND NOT paused AND send_after <= %(now)s
-   AND connection_ids[candidate + 1] = %(connection)s
+UPDATE payment p SET send_after = %(until)s
+ WHERE p.tenant_id = %(tenant)s AND p.state IN ('approved', 'scheduled') AND NOT p.paused AND p.send_after <= %(now)s
+   AND payment_lane(p.connection_ids, p.candidate) = %(connection)s
 
 -- name: wait_no_longer
 -- What is approved for this connection goes now; what somebody scheduled for later stays where it is.
-UPDATE payment SET send_after = %(now)s
- WHERE tenant_id = %(tenant)s AND state = 'approved' AND NOT paused AND send_after > %(now)s
-   AND connection_ids[candidate + 1] = %(connection)s
+UPDATE payment p SET send_after = %(now)s
+ WHERE p.tenant_id = %(tenant)s AND p.state = 'approved' AND NOT p.paused AND p.send_after > %(now)s
+   AND payment_lane(p.connection_ids, p.candidate) = %(connection)s
 
 -- name: insert_file
 -- A new file.

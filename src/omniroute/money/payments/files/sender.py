@@ -6,24 +6,24 @@ nothing exists; after it the file is delivered by whoever comes; a delivery that
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from omniroute.infra.http import ExchangeFailed, Request, Sent
 from omniroute.infra.postgres import Database, TextArray, Tx, UuidArray
 from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
 from omniroute.kit.ids import uuid7
 from omniroute.money.payments import outcomes, sending
+from omniroute.money.payments.approval import Recheck
 from omniroute.money.payments.callbacks import receive
 from omniroute.money.payments.files.answers import CHUNK, SQL
+from omniroute.money.payments.files.delivering import PURPOSE, Delivery, Handed, hand_over
 from omniroute.money.payments.files.folders import FOLDER, Arrived, Folders
 from omniroute.money.payments.links import Link, LinkDown, Links
-from omniroute.money.payments.model import AttemptState, PaymentState, Source
+from omniroute.money.payments.model import AttemptState, Payment, PaymentState, Source
 from omniroute.money.payments.outcomes import Evidence
+from omniroute.money.payments.rechecking import RulesOf
 from omniroute.money.payments.sending import Claimed
 from omniroute.money.payments.transitions import Books, Move
 from omniroute.ports.rails import Answer, CodeClass, FileConnector, FileSession, Outcome, Payout, RailUnable, Result
@@ -31,26 +31,8 @@ from omniroute.ports.rails import Answer, CodeClass, FileConnector, FileSession,
 log = logger("omniroute.payments.files")
 
 DELIVERY_LEASE = timedelta(minutes=10)
-UPLOAD_TIMEOUT_S = 120
 AGAIN = (timedelta(seconds=30), timedelta(minutes=2), timedelta(minutes=5))
 UNABLE = timedelta(minutes=15)
-PURPOSE = "file"
-
-
-class Handed(StrEnum):
-    """What became of a delivery."""
-
-    YES = "delivered"
-    NO = "made"  # Certainly not: the same bytes may go again.
-    DOUBT = "doubtful"
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """The end of one delivery, in a word and in words."""
-
-    handed: Handed
-    detail: str | None = None
 
 
 def no_holidays(_: UUID) -> frozenset[date]:
@@ -59,7 +41,10 @@ def no_holidays(_: UUID) -> frozenset[date]:
 
 
 class FileSender:
-    """One a process. `db` is the worker's; `holidays`: an organisation's own days without sessions."""
+    """One a process. `db` is the worker's; `holidays`: an organisation's own days without sessions.
+
+    `rules` None: nothing is looked at again before it goes into a file.
+    """
 
     def __init__(
         self,
@@ -71,8 +56,9 @@ class FileSender:
         worker_id: str,
         folders: Folders,
         holidays: Callable[[UUID], frozenset[date]] = no_holidays,
+        rules: RulesOf | None = None,
     ) -> None:
-        self._db, self._links, self._clock = db, links, clock
+        self._db, self._links, self._clock, self._rules = db, links, clock, rules
         self._business_day, self._worker_id = business_day, worker_id
         self._folders, self._holidays = folders, holidays
 
@@ -141,10 +127,12 @@ class FileSender:
     async def _make_all(self, tenant_id: UUID, link: Link, files: FileConnector, session: FileSession) -> list[UUID]:
         made: list[UUID] = []
 
-        async def work(tx: Tx) -> tuple[int, UUID | None]:
-            return await self._make(tx, link, files, session)
-
         while True:
+            recheck = None if self._rules is None else (await self._rules.get(tenant_id)).recheck
+
+            async def work(tx: Tx, recheck: Recheck | None = recheck) -> tuple[int, UUID | None]:
+                return await self._make(tx, link, files, session, recheck)
+
             # Not idempotent: after a lost commit the file may stand, and is then delivered like any other.
             taken, file_id = await self._db.run(work, tenant_id=tenant_id, idempotent=False)
             if file_id is not None:
@@ -152,8 +140,21 @@ class FileSender:
             if taken < files.orders_max:
                 return made
 
-    async def _make(self, tx: Tx, link: Link, files: FileConnector, session: FileSession) -> tuple[int, UUID | None]:
-        """Take up what is due, and put it into a file: payments, attempts and bytes in one transaction."""
+    async def _make(
+        self, tx: Tx, link: Link, files: FileConnector, session: FileSession, recheck: Recheck | None
+    ) -> tuple[int, UUID | None]:
+        """Take up what is due, and put it into a file: payments, attempts and bytes in one transaction.
+
+        What the rules of now do not allow any more ends here. How many were taken up or ended, and the file.
+        """
+        looked_at = 0
+
+        def look(payment: Payment) -> None:
+            nonlocal looked_at
+            looked_at += 1
+            if recheck is not None:
+                recheck(payment)
+
         now = self._clock.now()
         rows = await tx.all(
             SQL.due_on_connection, tenant=tx.tenant, connection=link.connection_id, now=now, limit=files.orders_max
@@ -164,6 +165,7 @@ class FileSender:
             [row.payment_id for row in rows],
             {link.connection_id: link},
             claimed_by=self._worker_id,
+            recheck=look,
             now=now,
             today=today,
         )
@@ -179,8 +181,8 @@ class FileSender:
                 good.append((one, order))
         await outcomes.record(tx, refused, now=now, today=today)
         if not good:
-            return len(claimed), None
-        return len(claimed), await self._store(tx, link, files, session, good, now)
+            return looked_at, None
+        return looked_at, await self._store(tx, link, files, session, good, now)
 
     async def _store(
         self,
@@ -263,7 +265,7 @@ class FileSender:
             )
         if taken is None:
             return
-        delivery = await self._hand_over(tenant_id, link, taken.name, bytes(taken.content))
+        delivery = await hand_over(self._folders, tenant_id, link, taken.name, bytes(taken.content))
 
         async def work(tx: Tx) -> None:
             now = self._clock.now()
@@ -282,41 +284,6 @@ class FileSender:
                 await self._say(tx, file_id, link, _told(taken, delivery), Source.SUBMIT, CodeClass.IN_PROGRESS)
 
         await self._db.run(work, tenant_id=tenant_id, idempotent=True)
-
-    async def _hand_over(self, tenant_id: UUID, link: Link, name: str, content: bytes) -> Delivery:
-        endpoint = link.context.credentials.endpoint
-        if endpoint == FOLDER:
-            try:
-                await asyncio.to_thread(self._folders.put, tenant_id, link.connection_id, name, content)
-            except OSError as error:
-                return Delivery(Handed.NO, f"it could not be put into the outbox: {error.strerror}")
-            return Delivery(Handed.YES)
-        headers = {
-            "content-type": "application/xml",
-            "x-file-name": name,
-            "x-answer-url": link.context.callback_url(PURPOSE, "answers"),
-        }
-        token = link.context.credentials.secret.get("token")
-        if token is not None:
-            headers["authorization"] = f"Bearer {token}"
-        request = Request(
-            "POST",
-            f"{endpoint}/files",
-            "file",
-            headers,
-            content,
-            submit=True,
-            read_timeout_s=UPLOAD_TIMEOUT_S,
-            secrets=frozenset({"x-answer-url"}),  # It carries the code that proves an answer.
-        )
-        try:
-            reply = await link.context.http.exchange(request)
-        except ExchangeFailed as failed:
-            return Delivery(Handed.NO if failed.sent is Sent.NO else Handed.DOUBT, str(failed))
-        if 200 <= reply.status < 300:
-            return Delivery(Handed.YES)
-        # A refusal by a status code alone proves nothing: something on the way may have said it after the bank had it.
-        return Delivery(Handed.DOUBT, f"HTTP {reply.status}")
 
     async def recover(self, limit: int = 50) -> int:
         """Doubt files whose deliverer did not come back; how many."""

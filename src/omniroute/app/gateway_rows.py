@@ -1,0 +1,51 @@
+"""Which events of the log change the rows of our own tables in GraphQL: what event triggers of them wait for."""
+
+from omniroute.graphql import Name, RowEvents
+
+
+def _told(*columns: str) -> dict[str, str]:
+    """Columns whose value an event tells under the same name."""
+    return {column: column for column in columns}
+
+
+def _named(subject: str, *happenings: str) -> tuple[str, ...]:
+    return tuple(f"{subject}.{one}" for one in happenings)
+
+
+ROWS = (
+    RowEvents(
+        Name("gateway", "payment_transactions"),
+        inserts=("payment.initiated",),
+        updates=(
+            *_named("payment", "approved", "sent", "unknown", "retried", "confirmed", "failed"),
+            *_named("payment", "cancelled", "expired", "needs_review", "reversed"),
+        ),
+        known=_told("reference", "type", "status", "reason", "amount_minor", "currency", "fee_minor"),
+    ),
+    RowEvents(
+        Name("gateway", "bulk_payment_batches"),
+        inserts=("batch.received",),
+        updates=_named("batch", "validated", "submitted", "approved", "paused", "resumed", "completed", "cancelled"),
+        known=_told(
+            "reference", "reason", "total_count", "valid_count", "invalid_count", "successful_count", "failed_count"
+        ),
+    ),
+    RowEvents(
+        Name("gateway", "bank_connections"),
+        inserts=("connection.created",),
+        updates=_named("connection", "updated", "health_changed"),
+        known=_told("code", "currency"),
+    ),
+    RowEvents(
+        Name("gateway", "standing_orders"),
+        inserts=("schedule.created",),
+        updates=_named("schedule", "approved", "rejected", "paused", "resumed", "cancelled", "completed"),
+        known=_told("reference"),
+    ),
+    RowEvents(
+        Name("gateway", "approval_requests"),
+        inserts=("approval.requested",),
+        updates=_named("approval", "given", "executed", "rejected", "withdrawn", "expired"),
+        known=_told("approvals_needed", "approvals_given"),
+    ),
+)

@@ -1,0 +1,1 @@
+"""From validated fields to one SQL statement with parameters."""

@@ -1,0 +1,94 @@
+"""Reads `where`: from the arguments of a request to a condition, with the rows of other tables guarded."""
+
+from omniroute.graphql.compiler.given import Given
+from omniroute.graphql.errors import RequestRefused
+from omniroute.graphql.model.expressions import (
+    TRUE,
+    And,
+    Compare,
+    Constant,
+    Exists,
+    Expression,
+    IsNull,
+    Listed,
+    Not,
+    Or,
+    Term,
+    Value,
+)
+from omniroute.graphql.model.roles import ColumnField, ComputedView, RoleView, TableView
+from omniroute.graphql.model.tables import Link
+
+_OPERATORS = ["_is_null", "_in", "_nin", "_has_key", "_has_keys_any", "_has_keys_all", "_contained_in"]
+
+
+class Where:
+    """Reads the conditions of one role."""
+
+    def __init__(self, view: RoleView) -> None:
+        self.view = view
+        self._canonical = {view.model.names.field(one): one for one in _OPERATORS}
+
+    def read(self, table: TableView, given: Given, path: str) -> Expression:
+        """A bool_exp as a condition.
+
+        Raises: RequestRefused.
+        """
+        if given is None:
+            raise _null(f"{table.type_name}_bool_exp", path)
+        assert isinstance(given, dict)
+        items = tuple(self._member(table, name, value, f"{path}.{name}") for name, value in given.items())
+        return items[0] if len(items) == 1 else And(items)
+
+    def _member(self, table: TableView, name: str, given: Given, path: str) -> Expression:
+        match name:
+            case "_and":
+                return And(self._each(table, given, path))
+            case "_or":
+                return Or(self._each(table, given, path))
+            case "_not":
+                return Not(self.read(table, given, path))
+        member = table.members[name]
+        if isinstance(member, Link):
+            target = self.view.tables[member.target]
+            return Exists(target.name, member.pairs, self.read(target, given, path), target.guards)
+        assert isinstance(member, ColumnField | ComputedView)
+        return self._comparison(member.term(), given, path)
+
+    def _each(self, table: TableView, given: Given, path: str) -> tuple[Expression, ...]:
+        if given is None:
+            raise _null(f"[{table.type_name}_bool_exp!]", path)
+        assert isinstance(given, list)
+        return tuple(self.read(table, item, f"{path}[{place}]") for place, item in enumerate(given))
+
+    def _comparison(self, term: Term, given: Given, path: str) -> Expression:
+        if given is None:
+            raise _null("comparison_exp", path)
+        assert isinstance(given, dict)
+        items = tuple(self._operator(term, name, value, f"{path}.{name}") for name, value in given.items())
+        return items[0] if len(items) == 1 else And(items)
+
+    def _operator(self, term: Term, name: str, given: Given, path: str) -> Expression:
+        operator = self._canonical.get(name, name)
+        if given is None:
+            raise _null(term.type.name, path)
+        if operator == "_is_null":
+            assert isinstance(given, Constant)
+            return IsNull(term, bool(given.value))
+        if operator == "_cast":
+            text = Term(term.type, term.column, term.routine, term.session_argument, term.only_where, as_text=True)
+            assert isinstance(given, dict)
+            return TRUE if "String" not in given else self._comparison(text, given["String"], f"{path}.String")
+        return Compare(term, operator, _value(given))
+
+
+def _value(given: Given) -> Value:
+    if isinstance(given, list):  # Values of an enum.
+        return Listed(tuple(_value(item) for item in given))
+    assert not isinstance(given, dict)
+    assert given is not None
+    return given
+
+
+def _null(kind: str, path: str) -> RequestRefused:
+    return RequestRefused(f"unexpected null value for type '{kind}'", path=path)

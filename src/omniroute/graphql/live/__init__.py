@@ -1,0 +1,1 @@
+"""Live queries and streams: many subscribers, few statements, woken by the event log."""

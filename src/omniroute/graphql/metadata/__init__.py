@@ -1,0 +1,1 @@
+"""Hasura metadata as data: read from a folder, parsed into a tree, with its naming rules."""

@@ -1,0 +1,1 @@
+"""What the tracked database has, and what of it each role sees."""

@@ -1,0 +1,57 @@
+"""The operations customers were promised: where they are written down, and which of them work by now."""
+
+import os
+import re
+from pathlib import Path
+
+from graphql import OperationDefinitionNode, parse, print_ast
+
+SHARED = Path(os.environ.get("OMNIROUTE_SPECS", Path(__file__).parents[3] / "shared" / "specs")).parent
+BRIEF = SHARED / "brief" / "000-bank-gateway-atc-infrastructure.md"
+
+READY = {
+    "GetPaymentStatus": frozenset(
+        {"finance_admin", "payment_initiator", "approver", "auditor", "support", "user", "owner", "integration"}
+    ),
+    "InitiatePayment": frozenset({"finance_admin", "payment_initiator", "owner", "integration"}),
+    "ProcessBulkPayment": frozenset({"finance_admin", "owner"}),
+}
+"""Who may ask for what."""
+
+NOT_YET = {
+    "CreateVirtualAccount": "virtual accounts",
+    "VirtualAccountTransactions": "virtual accounts",
+    "GetReconciliationReport": "reconciliation",
+    "CreateATCGrant": "authority to collect",
+    "ApproveATCGrant": "authority to collect",
+    "RevokeATCGrant": "authority to collect",
+    "RecordCollection": "authority to collect",
+    "GetCollectionsByATC": "authority to collect",
+    "GetPendingSettlements": "authority to collect",
+    "SettlementUpdates": "authority to collect",
+    "GetATCHierarchy": "authority to collect",
+}
+"""What they wait for. One that works is moved up, or the tests fail."""
+
+ROLES = (
+    "finance_admin", "payment_initiator", "approver", "customer_admin", "auditor", "support", "user", "owner",
+    "integration",
+)  # fmt: skip
+
+
+def operations_in(text: str) -> dict[str, str]:
+    """The operations of a document, by name."""
+    found = [one for one in parse(text).definitions if isinstance(one, OperationDefinitionNode) and one.name]
+    return {one.name.value: print_ast(one) for one in found if one.name is not None}
+
+
+def operations_of_brief() -> dict[str, str]:
+    """Those that the brief shows."""
+    found: dict[str, str] = {}
+    for block in re.findall(r"```graphql\n(.*?)```", BRIEF.read_text(encoding="utf-8"), re.DOTALL):
+        if re.search(r"^(query|mutation|subscription) ", block, re.MULTILINE):
+            found |= operations_in(block)
+    return found
+
+
+OPERATIONS = operations_in((Path(__file__).parent / "operations.graphql").read_text(encoding="utf-8"))
