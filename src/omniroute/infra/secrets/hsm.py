@@ -79,9 +79,13 @@ class HsmKeys:
         return await self._ask(self._add)
 
     async def aclose(self) -> None:
-        """End the session."""
-        self._thread.submit(self._forget_session)
+        """End the session, once whoever is at the module has finished: the last session to close logs everyone out."""
+        self._thread.submit(self._close)
         self._thread.shutdown(wait=False)
+
+    def _close(self) -> None:
+        with _one_at_a_time:
+            self._forget_session()
 
     async def _ask(self, work: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from omniroute.infra.batch import BatchLimits
-from omniroute.infra.postgres import Database, Departures, Query, Tx
+from omniroute.infra.postgres import Database, Departures, Tx
 from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
 from omniroute.money.payments import approval, sending, store
@@ -30,7 +30,7 @@ from omniroute.ports.rails import CodeClass, Outcome, Result
 log = logger("omniroute.payments")
 
 POSTPONE = timedelta(seconds=30)
-EASE, LOOKS = timedelta(milliseconds=100), 10
+EASE = timedelta(milliseconds=100)
 """How long a round waits for places; others have theirs."""
 ASK_LEASE = timedelta(seconds=90)
 RECORDS = BatchLimits(items_max=256, queue_max=20_000, lane_queue_max=20_000)
@@ -92,10 +92,15 @@ class Dispatcher:
 
     async def send(self) -> int:
         """Take up payments that are due and start sending them; how many were taken up."""
-        due = await self._due(Exchange.SEND, store.SQL.due_payments)
-        now = self._clock.now()
+        await self._in_flight.ease(Exchange.SEND, patience=EASE)
+        room = min(self._limits.claim_max, self._in_flight.room(Exchange.SEND))
+        if room <= 0:
+            return 0
+        now, full = self._clock.now(), self._in_flight.full(Exchange.SEND)
+        async with self._db.tx(readonly=True) as tx:
+            due = await tx.all(store.SQL.due_payments, now=now, full=full, limit=room)
         taken = 0
-        for tenant_id, rows in _by_tenant(due).items():
+        for tenant_id, rows in _by_tenant(self._that_fit(Exchange.SEND, due)).items():
             links, down = await self._find_links(tenant_id, {row.connection_id for row in rows if row.connection_id})
             blocked = [row.payment_id for row in rows if row.connection_id in down]
             ids = [row.payment_id for row in rows if row.connection_id not in down]
@@ -134,10 +139,15 @@ class Dispatcher:
 
     async def ask(self) -> int:
         """Start asking rails about attempts whose time has come; how many."""
-        due = await self._due(Exchange.ASK, store.SQL.attempts_to_ask)
-        now = self._clock.now()
+        await self._in_flight.ease(Exchange.ASK, patience=EASE)
+        room = min(self._limits.claim_max, self._in_flight.room(Exchange.ASK))
+        if room <= 0:
+            return 0
+        now, full = self._clock.now(), self._in_flight.full(Exchange.ASK)
+        async with self._db.tx(readonly=True) as tx:
+            due = await tx.all(store.SQL.attempts_to_ask, now=now, full=full, limit=room)
         asked = 0
-        for tenant_id, rows in _by_tenant(due).items():
+        for tenant_id, rows in _by_tenant(self._that_fit(Exchange.ASK, due)).items():
             links, _ = await self._find_links(tenant_id, {row.connection_id for row in rows}, paused=True)
             ids = [row.attempt_id for row in rows]
             async with self._db.tx(tenant_id) as tx:
@@ -218,22 +228,6 @@ class Dispatcher:
         return len(to_do)
 
     # -- what can go ----------------------------------------------------------------------------------------------
-
-    async def _due(self, kind: Exchange, query: Query) -> list[Any]:
-        """What of this is due, over all organisations, and can start now.
-
-        While the only work there is waits for places, so does this, for a while: they come free at any moment.
-        """
-        for _ in range(LOOKS):
-            await self._in_flight.ease(kind, patience=EASE)
-            room, full = min(self._limits.claim_max, self._in_flight.room(kind)), self._in_flight.full(kind)
-            if room <= 0:
-                continue
-            async with self._db.tx(readonly=True) as tx:
-                rows = await tx.all(query, now=self._clock.now(), full=full, limit=room)
-            if rows or not full:
-                return self._that_fit(kind, rows)
-        return []
 
     def _that_fit(self, kind: Exchange, rows: Sequence[Any]) -> list[Any]:
         """Those for which there is room over their connection; the others wait for a later round."""
