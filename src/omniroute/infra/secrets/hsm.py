@@ -25,6 +25,10 @@ T = TypeVar("T")
 _one_at_a_time = threading.Lock()
 """Sessions, log-in and reinitialising belong to the whole process."""
 
+_logged_in: dict[tuple[str, object], Any] = {}
+"""The session that logged in, by module and token. It is never closed: closing it logs the whole process out, and every
+other session would see no keys any more. Only reinitialising the library, or the end of the process, ends it."""
+
 
 class HsmKeys:
     """Keys of one token. `pin` is called when a session is opened; a wrong PIN is never tried twice."""
@@ -124,6 +128,7 @@ class HsmKeys:
         library = self._pkcs11.lib(self._module)
         if self._stale:
             library.reinitialize()  # Ends every session of this process; others open theirs again.
+            _logged_in.clear()
             self._stale = False
         if self._slot is None:
             token = library.get_token(token_label=self._token)
@@ -133,9 +138,10 @@ class HsmKeys:
                 raise self._pkcs11.exceptions.TokenNotPresent
             token = token.get_token()
         try:
-            self._session = token.open(user_pin=self._pin(), rw=True)
+            _logged_in[self._module, self._token or self._slot] = token.open(user_pin=self._pin(), rw=True)
         except self._pkcs11.exceptions.UserAlreadyLoggedIn:
-            self._session = token.open(rw=True)  # A log-in counts for the whole process.
+            pass  # A log-in counts for the whole process.
+        self._session = token.open(rw=True)
 
     def _forget_session(self) -> None:
         session, self._session = self._session, None
