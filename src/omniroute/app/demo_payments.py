@@ -1,6 +1,7 @@
 """The main job of `omniroute demo`: a file of payouts over four rails that fail now and then; and a worker dies."""
 
 import asyncio
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -78,7 +79,7 @@ class Payouts:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Whom the file is paid for: `key` sends it in, `owner` approves it."""
+    """Whom the file is paid for: `key`, which `owner` made, sends it in; somebody else approves it."""
 
     host: str
     port: int
@@ -89,6 +90,7 @@ class Desk:
 
 
 Show = Callable[[str, int], None]
+APPROVER = "approver@kano-foods.example"
 
 
 async def pay(
@@ -137,7 +139,8 @@ async def pay(
             batch = await till.get(path)
         say(f"{batch['valid_count']:,} of {count:,} payouts in {file} are valid; one sends them in, another approves")
         await till.create(f"{path}/submit", {}, key="submit")
-        await boss.create(f"{path}/approve", {"comment": "wages of the week"}, key="approve")
+        async with Connection(desk.host, desk.port, await _approver(desk, boss)) as approver:
+            await approver.create(f"{path}/approve", {"comment": "wages of the week"}, key="approve")
     began, killed_at = time.monotonic(), 0
     batch_id = ids.parse("bat", batch["id"])
     while True:
@@ -160,6 +163,22 @@ async def pay(
         feed = await rails.get("/_sandbox/feed")
     standings = await _standings(db, desk.tenant_id, batch_id)
     return await _sum_up(db, desk.tenant_id, standings, feed, count, paying_s=paying_s, killed_at=killed_at)
+
+
+async def _approver(desk: Desk, boss: Connection) -> str:
+    """Log in as another person, who may approve: the owner and the key the owner made are one."""
+    base = f"/v1/{desk.slug}"
+    roles = await boss.get(f"{base}/roles?limit=500")
+    role = next(one["id"] for one in roles["items"] if one["name"] == "approver")
+    invited = await boss.create(f"{base}/invitations", {"email": APPROVER, "role_ids": [role]}, key="invite-approver")
+    password = secrets.token_urlsafe(16)
+    async with Connection(desk.host, desk.port) as nobody:
+        body = {"token": invited["token"], "password": password, "name": "Approver"}
+        await nobody.create("/v1/invitations/accept", body, key="accept-approver")
+        login = {"email": APPROVER, "password": password, "organisation": desk.slug}
+        session = await nobody.create("/v1/sessions", login, key="log-in-approver")
+    token: str = session["token"]
+    return token
 
 
 async def _standings(db: Database, tenant_id: UUID, batch_id: UUID) -> list[Standing]:

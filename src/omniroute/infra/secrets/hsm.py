@@ -7,6 +7,7 @@ damaged; if not, the module is down.
 """
 
 import asyncio
+import contextlib
 import os
 import re
 import threading
@@ -137,10 +138,8 @@ class HsmKeys:
             if token is None:
                 raise self._pkcs11.exceptions.TokenNotPresent
             token = token.get_token()
-        try:
+        with contextlib.suppress(self._pkcs11.exceptions.UserAlreadyLoggedIn):  # It counts for the whole process.
             _logged_in[self._module, self._token or self._slot] = token.open(user_pin=self._pin(), rw=True)
-        except self._pkcs11.exceptions.UserAlreadyLoggedIn:
-            pass  # A log-in counts for the whole process.
         self._session = token.open(rw=True)
 
     def _forget_session(self) -> None:
