@@ -1,6 +1,6 @@
 """The GraphQL schema of one role, with Hasura's names. What the role may not see is not in it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, cast
 
@@ -105,11 +105,18 @@ class _Builder:
 
     def build(self) -> RoleSchema:
         fields: dict[str, GraphQLField] = {}
+        followed: dict[str, GraphQLField] = {}
         for table in self.view.tables.values():
-            fields |= self._table_roots(table)
+            for kind, name, made in self._table_roots(table):
+                if kind in table.roots:
+                    fields[name] = made
+                if kind in table.followed:
+                    followed[name] = made
         for function in self.view.functions:
-            fields |= self._function_roots(function)
-        followed = fields | self._stream_roots(fields) | self._plugged("subscription")
+            called = self._function_roots(function)
+            fields |= called
+            followed |= called
+        followed |= self._stream_roots(self.roots) | self._plugged("subscription")
         fields |= self._plugged("query")
         if not fields:
             fields[NOTHING] = GraphQLField(GraphQLString, description="This role may read nothing.")
@@ -122,12 +129,12 @@ class _Builder:
         schema = GraphQLSchema(root, mutation, subscription, directives=[*specified_directives, CACHED])
         return RoleSchema(schema, self.roots, self.view, self.streams, self.plugged, writes, mutations.mutations)
 
-    def _stream_roots(self, taken: Mapping[str, GraphQLField]) -> dict[str, GraphQLField]:
+    def _stream_roots(self, taken: Mapping[str, Root]) -> dict[str, GraphQLField]:
         fields = {}
         for table in self.view.tables.values():
             custom = table.tracked.table.root_fields.get("select_stream")
             name = custom or self.names.field(table.root, "stream")
-            field = stream_field(self, table) if "select" in table.roots and name not in taken else None
+            field = stream_field(self, table) if "select_stream" in table.followed and name not in taken else None
             if field is not None:
                 fields[name], self.streams[name] = field, table
         return fields
@@ -146,23 +153,23 @@ class _Builder:
             self.types[name] = make(name)
         return cast("T", self.types[name])
 
-    def _table_roots(self, table: TableView) -> dict[str, GraphQLField]:
-        custom, fields = table.tracked.table.root_fields, {}
-        if "select" in table.roots:
+    def _table_roots(self, table: TableView) -> Iterator[tuple[str, str, GraphQLField]]:
+        """The root fields of a table: what each is, its name, and the field. Not every root type has each of them."""
+        custom, wanted = table.tracked.table.root_fields, table.roots | table.followed
+        if "select" in wanted:
             name = custom.get("select", table.root)
-            fields[name] = self._root(name, "rows", table)
-        if "select_aggregate" in table.roots and table.has_aggregates:
+            yield "select", name, self._root(name, "rows", table)
+        if "select_aggregate" in wanted and table.has_aggregates:
             name = custom.get("select_aggregate", self.names.field(table.root, "aggregate"))
-            fields[name] = self._root(name, "aggregate", table)
+            yield "select_aggregate", name, self._root(name, "aggregate", table)
         key = table.primary_key()
-        if "select_by_pk" in table.roots and key:
+        if "select_by_pk" in wanted and key:
             name = custom.get("select_by_pk", self.names.field(table.root, "by_pk"))
             self.roots[name] = Root("by_pk", table)
             args = {
                 field: GraphQLArgument(GraphQLNonNull(self._value(table, one.column))) for field, one in key.items()
             }
-            fields[name] = GraphQLField(self.object(table), args)
-        return fields
+            yield "select_by_pk", name, GraphQLField(self.object(table), args)
 
     def _root(
         self, name: str, kind: Literal["rows", "aggregate"], table: TableView, function: TrackedFunction | None = None

@@ -43,6 +43,7 @@ _SOURCE_NOT_SERVED = {
     "native_queries": "native queries are not served",
     "stored_procedures": "stored procedures are not served",
 }
+_QUERY_ROOTS = ("select", "select_by_pk", "select_aggregate")
 _NAMINGS = ("hasura-default", "graphql-default")
 
 
@@ -329,9 +330,6 @@ def _column_set(part: Part) -> frozenset[str] | None:
 def _select(part: Part) -> SelectPermission:
     role, permission = _permission(part)
     with permission.read():
-        if permission.items("subscription_root_fields"):
-            permission.unserved("subscription_root_fields is not served")
-        roots = permission.raw("query_root_fields")
         if permission.raw("validate_input"):
             permission.unserved("validate_input is not served")
         return SelectPermission(
@@ -341,8 +339,19 @@ def _select(part: Part) -> SelectPermission:
             permission.mapping("filter"),
             permission.number("limit"),
             permission.flag("allow_aggregations"),
-            frozenset(map(str, roots)) if isinstance(roots, list) else None,
+            _root_kinds(permission, "query_root_fields", _QUERY_ROOTS),
+            _root_kinds(permission, "subscription_root_fields", (*_QUERY_ROOTS, "select_stream")),
         )
+
+
+def _root_kinds(part: Part, key: str, known: tuple[str, ...]) -> frozenset[str] | None:
+    """The root fields a role is left with; None where the metadata do not say."""
+    if part.raw(key) is None:
+        return None
+    kinds = frozenset(map(str, part.items(key)))
+    if kinds - set(known):
+        part.wrong(f"{key} must be some of {', '.join(known)}, not {', '.join(sorted(kinds - set(known)))}")
+    return kinds
 
 
 def _insert(part: Part) -> InsertPermission:

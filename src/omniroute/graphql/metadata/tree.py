@@ -35,6 +35,8 @@ class SelectPermission:
     allow_aggregations: bool
     query_root_fields: frozenset[str] | None
     """None: all of select, select_by_pk, select_aggregate."""
+    subscription_root_fields: frozenset[str] | None
+    """None: all of these, and select_stream."""
 
 
 @dataclass(frozen=True, slots=True)

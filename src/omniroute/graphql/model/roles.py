@@ -59,6 +59,9 @@ class TableView:
     limit: int | None
     has_aggregates: bool
     roots: frozenset[str]
+    """Which fields of query_root: select, select_by_pk, select_aggregate."""
+    followed: frozenset[str]
+    """Which fields of subscription_root: these, and select_stream."""
 
     @property
     def name(self) -> Name:
@@ -77,6 +80,7 @@ class TableView:
 
 
 ALL_ROOTS = frozenset({"select", "select_by_pk", "select_aggregate"})
+ALL_FOLLOWED = ALL_ROOTS | {"select_stream"}
 ADMIN = "admin"
 
 
@@ -94,13 +98,12 @@ class RoleView:
         """A table the role sees nothing of; it may still be one it writes."""
         names, table = self.model.names, tracked.table
         nobody = (Or(()),)
-        return TableView(
-            tracked, names.table_type(table), names.table_root(table), {}, nobody, None, False, frozenset()
-        )
+        none = frozenset[str]()
+        return TableView(tracked, names.table_type(table), names.table_root(table), {}, nobody, None, False, none, none)
 
     def _rights(self, tracked: Tracked) -> "list[_Right] | None":
         if self.role == ADMIN:
-            return [_Right(TRUE, None, frozenset(tracked.computed), None, True, ALL_ROOTS)]
+            return [_Right(TRUE, None, frozenset(tracked.computed), None, True, ALL_ROOTS, ALL_FOLLOWED)]
         found = []
         own = {one.role: one for one in tracked.table.select}
         for role in [self.role] if self.role in own else _parents(self.model.metadata, self.role):
@@ -108,7 +111,10 @@ class RoleView:
                 one = own[role]
                 rows = guard(self.model, tracked.table.name, one.filter)
                 roots = ALL_ROOTS if one.query_root_fields is None else one.query_root_fields
-                found.append(_Right(rows, one.columns, one.computed_fields, one.limit, one.allow_aggregations, roots))
+                followed = ALL_FOLLOWED if one.subscription_root_fields is None else one.subscription_root_fields
+                found.append(
+                    _Right(rows, one.columns, one.computed_fields, one.limit, one.allow_aggregations, roots, followed)
+                )
         return [one for one in found if _sees_something(one, tracked)] or None
 
     def _view(self, tracked: Tracked, rights: "list[_Right]", seen: Mapping[Name, "list[_Right]"]) -> TableView:
@@ -138,6 +144,7 @@ class RoleView:
             None if None in limits else max(limit for limit in limits if limit is not None),
             any(one.has_aggregates for one in rights),
             frozenset[str]().union(*(one.roots for one in rights)),
+            frozenset[str]().union(*(one.followed for one in rights)),
         )
 
 
@@ -151,6 +158,7 @@ class _Right:
     limit: int | None
     has_aggregates: bool
     roots: frozenset[str]
+    followed: frozenset[str]
 
 
 def _only_where(holds: list[_Right], rights: list[_Right]) -> tuple[Expression, ...] | None:
