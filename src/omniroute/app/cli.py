@@ -49,7 +49,11 @@ class Commands(LazyGroup):
         "ledger": Lazy("omniroute.app.cli_ledger", "ledger", "Look at the books, check them, and post from a file."),
         "audit": Lazy("omniroute.app.cli_audit", "audit", "Proofs that nothing was changed after it was recorded."),
         "secrets": Lazy("omniroute.app.cli_secrets", "secrets", "Master keys of stored credentials."),
-        "graphql": Lazy("omniroute.app.cli_graphql", "graphql_app", "Hasura metadata: what of it is served."),
+        "graphql": Lazy(
+            "omniroute.app.cli_graphql",
+            "graphql_app",
+            "Hasura metadata: what of it is served, what triggers could not tell.",
+        ),
         "docs": Lazy("omniroute.app.cli_documents", "docs", "Documents generated from the code."),
         "openapi": Lazy("omniroute.app.cli_documents", "openapi", "Print the OpenAPI 3.1 document."),
         "demo": Lazy(
