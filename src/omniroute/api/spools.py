@@ -71,7 +71,7 @@ class SpoolResponse(ASGIResponse):
             raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in self.headers.items()]
             raw.append((b"content-length", str(self._spool.byte_count).encode()))
             await send({"type": "http.response.start", "status": self.status_code, "headers": raw})
-            # The last piece says that it is the last: once all promised bytes are there, the server listens no more, and
+            # The last piece says that it is the last: once all promised bytes are there the server listens no more, and
             # a further message would cost the caller his connection.
             left = self._spool.byte_count
             async for piece in self._spool.pieces():
