@@ -12,9 +12,13 @@ import httpx
 
 from omniroute.api import Services
 from omniroute.app.cli_sandbox import Outside
-from omniroute.money import desk, payments
+from omniroute.infra.events import Meta
+from omniroute.kit.ids import uuid7
+from omniroute.money import desk, payments, policies
 from omniroute.money.institutions import check_digit
-from tests.api.makers import Client, transfer
+from omniroute.money.policies import Draft
+from omniroute.parties.access import Caller
+from tests.api.makers import CLOCK, Client, transfer
 
 WALLET = "wallet:payroll"
 
@@ -180,6 +184,16 @@ async def payer(client: Client, services: Services, outside: Outside) -> AsyncIt
         yield made
     finally:
         await dispatcher.close()
+
+
+async def decide(org: Payer, draft: Draft) -> None:
+    """A policy that one person proposed and another one agreed to."""
+    tenant_id, now = org.client.tenant_id, CLOCK.now()
+    people = [Caller(tenant_id, f"usr_{name}", uuid7(), "user", frozenset()) for name in ("one", "two")]
+    async with org.services.db.tx(tenant_id) as tx:
+        change = await policies.create_policy(tx, draft, caller=people[0], now=now, meta=Meta())
+        await policies.approve_change(tx, change.change_id, caller=people[1], now=now, meta=Meta())
+    org.services.payments.rulebooks.forget(tenant_id)
 
 
 async def call_in(http: httpx.AsyncClient, method: str, path: str, content: bytes, **headers: str) -> httpx.Response:

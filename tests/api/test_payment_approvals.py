@@ -8,25 +8,12 @@ import pytest
 
 from omniroute.api import Services
 from omniroute.app.cli_sandbox import outside
-from omniroute.infra.events import Meta
-from omniroute.kit.ids import parse, uuid7
-from omniroute.money import policies
+from omniroute.kit.ids import parse
 from omniroute.money.policies import ApprovalRule, Draft, LimitRule, Period, PolicyKind, When
-from omniroute.parties.access import Caller
 from tests.api.makers import CLOCK, Client
-from tests.api.paying import Payer, order, payer
+from tests.api.paying import Payer, decide, order, payer
 
 LATER = "2999-01-01T00:00:00Z"
-
-
-async def decide(org: Payer, draft: Draft) -> None:
-    """A policy that one person proposed and another one agreed to."""
-    tenant_id, now = org.client.tenant_id, CLOCK.now()
-    people = [Caller(tenant_id, f"usr_{name}", uuid7(), "user", frozenset()) for name in ("one", "two")]
-    async with org.services.db.tx(tenant_id) as tx:
-        change = await policies.create_policy(tx, draft, caller=people[0], now=now, meta=Meta())
-        await policies.approve_change(tx, change.change_id, caller=people[1], now=now, meta=Meta())
-    org.services.payments.rulebooks.forget(tenant_id)
 
 
 @pytest.fixture(scope="module")

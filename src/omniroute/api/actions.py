@@ -16,20 +16,19 @@ from typing import Any
 import msgspec
 
 from omniroute.api.actions_bulk import process_bulk
-from omniroute.api.actions_form import Camel, MalformedAction, answer, shape
-from omniroute.api.actions_payments import AccountDetails, PaymentInput, amount_of, payee_of
+from omniroute.api.actions_form import Camel, MalformedAction, action, answer, shape
+from omniroute.api.actions_payments import AccountDetails, PaymentInput, amount_of, payee_of, payment_shown
 from omniroute.api.call import Call
-from omniroute.api.operations import Access, Raw, Reply, operation
+from omniroute.api.operations import Raw, Reply
 from omniroute.api.payments_enquiries import enquire
 from omniroute.api.payments_shapes import InitiateIn, command_in, connection_id_in, request_in
-from omniroute.api.shapes import Out
 from omniroute.kit import ids
 from omniroute.kit.currency import exponent
 from omniroute.kit.money import decimal_text
 from omniroute.ledger import account_id, reads
 from omniroute.money import connections, payments
 from omniroute.money.connections.errors import ConnectionNotFound
-from omniroute.money.payments import NotInitiated, Payment, Standing
+from omniroute.money.payments import NotInitiated, Standing
 from omniroute.parties.access import Permission
 from omniroute.ports.rails import StatementLine
 
@@ -80,30 +79,6 @@ def _request(call: Call, asked: PaymentInput) -> payments.Request:
         InitiateIn,
     )
     return request_in(call, command_in(body), None)
-
-
-def payment_shown(standing: Standing) -> dict[str, Any]:
-    """A payment as the brief's PaymentTransaction. `id` is the UUID of its row."""
-    payment: Payment = standing.payment
-    currency = payment.amount.currency
-    return {
-        "id": str(payment.payment_id),
-        "paymentId": ids.show("pay", payment.payment_id),
-        "reference": payment.reference,
-        "externalReference": standing.external_reference,
-        "type": payment.type.value,
-        "direction": "OUTBOUND",
-        "rail": payment.rail,
-        "amount": decimal_text(payment.amount.amount_minor, exponent(currency)),
-        "currency": currency,
-        "fee": decimal_text(payment.fee_minor, exponent(currency)),
-        "status": standing.status.value,
-        "reason": standing.reason,
-        "narration": payment.narration,
-        "initiatedBy": payment.initiated_by,
-        "createdAt": payment.created_at,
-        "completedAt": payment.completed_at,
-    }
 
 
 async def _initiate(call: Call, given: dict[str, Any]) -> dict[str, Any]:
@@ -232,20 +207,7 @@ async def _rail_statement(call: Call, asked: FetchInput, text: str) -> dict[str,
     }
 
 
-class ActionOut(Out):
-    """The members of the action's output; or, when it was refused, `message` and `extensions` with the `code`."""
-
-    message: str | None = None
-    extensions: dict[str, Any] | None = None
-
-
-_STATUSES = (400, 401, 403, 404, 409, 422, 429)
-
-
-@operation(
-    "POST", "/actions/initiate-payment", tag="Actions", access=Access.OPEN, transaction=False, raw=True,
-    reply=ActionOut, statuses=_STATUSES,
-)  # fmt: skip
+@action("initiate-payment")
 async def action_initiate_payment(call: Call, raw: Raw) -> Reply:
     """Initiate a payment for a Hasura engine.
 
@@ -257,25 +219,19 @@ async def action_initiate_payment(call: Call, raw: Raw) -> Reply:
     return await answer(call, raw, Permission.PAYMENTS_INITIATE, _initiate)
 
 
-@operation(
-    "POST", "/actions/process-bulk-payment", tag="Actions", access=Access.OPEN, transaction=False, raw=True,
-    reply=ActionOut, statuses=_STATUSES,
-)  # fmt: skip
+@action("process-bulk-payment")
 async def action_process_bulk_payment(call: Call, raw: Raw) -> Reply:
     """Send in many payments as one batch, for a Hasura engine.
 
     Input: `batchId` (a UUID) and `payments`, up to 10,000. They become a batch with that id as its reference: every
     line is checked, and those that can be paid wait for the approval of somebody else. Output: `batchId`,
-    `totalProcessed`, `successCount`, `failedCount` and `failures` (`reference`, `error`); `paymentBatchId` and `status`
-    of the batch. A repeat does nothing twice and tells how far it is.
+    `totalProcessed`, `successCount`, `failedCount` and `failures` (`reference`, `error`); `id`, `paymentBatchId` and
+    `status` of the batch. A repeat does nothing twice and tells how far it is.
     """
     return await answer(call, raw, Permission.BATCHES_WRITE, process_bulk)
 
 
-@operation(
-    "POST", "/actions/verify-account", tag="Actions", access=Access.OPEN, transaction=False, raw=True,
-    reply=ActionOut, statuses=_STATUSES,
-)  # fmt: skip
+@action("verify-account")
 async def action_verify_account(call: Call, raw: Raw) -> Reply:
     """Ask a rail whose an account is, for a Hasura engine.
 
@@ -285,10 +241,7 @@ async def action_verify_account(call: Call, raw: Raw) -> Reply:
     return await answer(call, raw, Permission.PAYMENTS_ENQUIRE, _verify)
 
 
-@operation(
-    "POST", "/actions/fetch-statement", tag="Actions", access=Access.OPEN, transaction=False, raw=True,
-    reply=ActionOut, statuses=_STATUSES,
-)  # fmt: skip
+@action("fetch-statement")
 async def action_fetch_statement(call: Call, raw: Raw) -> Reply:
     """Fetch a statement for a Hasura engine.
 

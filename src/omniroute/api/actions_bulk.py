@@ -110,6 +110,7 @@ async def _told(tx: Tx, call: Call, asked_id: UUID, batch_id: UUID) -> dict[str,
                 detail = f"{line.problem.detail} ({error})" if line.problem is not None else error
                 failures.append({"reference": line.reference, "error": detail})
     return {
+        "id": str(batch_id),
         "batchId": str(asked_id),
         "totalProcessed": batch.total_count,
         "successCount": batch.total_count - len(failures),

@@ -12,8 +12,9 @@ import msgspec
 from omniroute.api import bodies
 from omniroute.api.call import Call
 from omniroute.api.errors import MalformedJson, Unavailable
-from omniroute.api.operations import Raw, Reply
+from omniroute.api.operations import Access, Operation, Raw, Reply, operation
 from omniroute.api.problems import STATUS, problem_body
+from omniroute.api.shapes import Out
 from omniroute.infra.postgres import DatabaseUnavailable, StatementTimeout, WriteConflict
 from omniroute.kit import ids
 from omniroute.kit.refusal import Kind, Refusal
@@ -35,6 +36,13 @@ class ActionIn(msgspec.Struct, kw_only=True):
     session_variables: dict[str, Any] = {}
 
 
+class ActionOut(Out):
+    """The members of the action's output; or, when it was refused, `message` and `extensions` with the `code`."""
+
+    message: str | None = None
+    extensions: dict[str, Any] | None = None
+
+
 class MalformedAction(Refusal):
     """The payload is not that of an action, or its input is not as the action wants it."""
 
@@ -48,6 +56,20 @@ def _no_constant(text: str) -> Any:
 
 _decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
 Handler = Callable[[Call, dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+def action(name: str) -> Callable[[Callable[[Call, Raw], Awaitable[Reply]]], Operation]:
+    """Declare the handler of an action, at `/actions/NAME`."""
+    return operation(
+        "POST",
+        f"/actions/{name}",
+        tag="Actions",
+        access=Access.OPEN,
+        transaction=False,
+        raw=True,
+        reply=ActionOut,
+        statuses=(400, 401, 403, 404, 409, 422, 429),
+    )
 
 
 async def answer(call: Call, raw: Raw, permission: Permission, handler: Handler) -> Reply:

@@ -7,8 +7,10 @@ import msgspec
 
 from omniroute.api.actions_form import Camel, MalformedAction, shape
 from omniroute.api.payments_shapes import PayeeIn
+from omniroute.kit import ids
 from omniroute.kit.currency import exponent
-from omniroute.kit.money import MalformedAmount, parse_amount
+from omniroute.kit.money import MalformedAmount, decimal_text, parse_amount
+from omniroute.money.payments import Payment, Standing
 
 _DECIMAL = re.compile(r"[0-9]{1,17}(\.[0-9]{1,6})?")
 
@@ -69,3 +71,29 @@ def payee_of(to: AccountDetails) -> PayeeIn:
     else:
         given |= {"kind": "bank_account", "identifier": to.account_number or "", "institution": to.bank_code}
     return shape({name: value for name, value in given.items() if value is not None}, PayeeIn)
+
+
+def payment_shown(standing: Standing) -> dict[str, Any]:
+    """A payment as the brief's PaymentTransaction. `id` is the UUID of its row."""
+    payment: Payment = standing.payment
+    currency = payment.amount.currency
+    return {
+        "id": str(payment.payment_id),
+        "paymentId": ids.show("pay", payment.payment_id),
+        "reference": payment.reference,
+        "externalReference": standing.external_reference,
+        "type": payment.type.value,
+        "direction": "OUTBOUND",
+        "rail": payment.rail,
+        "amount": decimal_text(payment.amount.amount_minor, exponent(currency)),
+        "currency": currency,
+        "fee": decimal_text(payment.fee_minor, exponent(currency)),
+        "status": standing.status.value,
+        "reason": standing.reason,
+        "narration": payment.narration,
+        "initiatedBy": payment.initiated_by,
+        "approvalsNeeded": payment.approvals_needed,
+        "approvalsGiven": payment.approvals_given,
+        "createdAt": payment.created_at,
+        "completedAt": payment.completed_at,
+    }

@@ -68,7 +68,8 @@ class PaymentDecisionsOut(Out):
 Answers = Sequence[Payment | Refusal]
 
 
-async def _approve(call: Call, tx: Tx, payment_ids: Sequence[UUID], comment: str | None) -> Answers:
+async def approve_all(call: Call, tx: Tx, payment_ids: Sequence[UUID], comment: str | None) -> Answers:
+    """The caller's yes to each, after one more look at the rules."""
     rules = await call.services.payments.rulebooks.get(call.tenant_id)
     return await payments.approve(
         tx,
@@ -82,13 +83,15 @@ async def _approve(call: Call, tx: Tx, payment_ids: Sequence[UUID], comment: str
     )
 
 
-async def _reject(call: Call, tx: Tx, payment_ids: Sequence[UUID], comment: str) -> Answers:
+async def reject_all(call: Call, tx: Tx, payment_ids: Sequence[UUID], comment: str) -> Answers:
+    """The caller's no to each."""
     return await payments.reject(
         tx, payment_ids, actor=call.caller.subject, comment=comment, now=call.now, today=call.today, meta=call.meta
     )
 
 
-async def _cancel(call: Call, tx: Tx, payment_ids: Sequence[UUID], comment: str | None) -> Answers:
+async def cancel_all(call: Call, tx: Tx, payment_ids: Sequence[UUID], comment: str | None) -> Answers:
+    """Each is called off, if it has not left."""
     return await payments.cancel(
         tx, payment_ids, actor=call.caller.subject, comment=comment, now=call.now, today=call.today, meta=call.meta
     )
@@ -139,7 +142,7 @@ async def approve_payment(call: Call, tx: Tx, body: PaymentCommentIn) -> Reply:
 
     Never by who initiated it. With the last yes that is needed it goes on its way; the rules are looked at once more.
     """
-    return _one(await _approve(call, tx, [call.id("payment")], body.comment))
+    return _one(await approve_all(call, tx, [call.id("payment")], body.comment))
 
 
 @operation(
@@ -150,7 +153,7 @@ async def approve_payment(call: Call, tx: Tx, body: PaymentCommentIn) -> Reply:
 )  # fmt: skip
 async def reject_payment(call: Call, tx: Tx, body: PaymentReasonIn) -> Reply:
     """Say no to a payment; its money is free again."""
-    return _one(await _reject(call, tx, [call.id("payment")], body.comment))
+    return _one(await reject_all(call, tx, [call.id("payment")], body.comment))
 
 
 @operation(
@@ -161,7 +164,7 @@ async def reject_payment(call: Call, tx: Tx, body: PaymentReasonIn) -> Reply:
 )  # fmt: skip
 async def cancel_payment(call: Call, tx: Tx, body: PaymentCommentIn) -> Reply:
     """Call a payment off that has not left; its money is free again."""
-    return _one(await _cancel(call, tx, [call.id("payment")], body.comment))
+    return _one(await cancel_all(call, tx, [call.id("payment")], body.comment))
 
 
 @operation(
@@ -172,7 +175,7 @@ async def cancel_payment(call: Call, tx: Tx, body: PaymentCommentIn) -> Reply:
 async def approve_payments(call: Call, tx: Tx, body: DecidePaymentsIn) -> PaymentDecisionsOut:
     """Say yes to many payments, each for itself."""
     payment_ids = _ids(body.payment_ids)
-    return _many(payment_ids, await _approve(call, tx, payment_ids, body.comment))
+    return _many(payment_ids, await approve_all(call, tx, payment_ids, body.comment))
 
 
 @operation(
@@ -183,7 +186,7 @@ async def approve_payments(call: Call, tx: Tx, body: DecidePaymentsIn) -> Paymen
 async def reject_payments(call: Call, tx: Tx, body: RejectPaymentsIn) -> PaymentDecisionsOut:
     """Say no to many payments, each for itself."""
     payment_ids = _ids(body.payment_ids)
-    return _many(payment_ids, await _reject(call, tx, payment_ids, body.comment))
+    return _many(payment_ids, await reject_all(call, tx, payment_ids, body.comment))
 
 
 @operation(
@@ -194,4 +197,4 @@ async def reject_payments(call: Call, tx: Tx, body: RejectPaymentsIn) -> Payment
 async def cancel_payments(call: Call, tx: Tx, body: DecidePaymentsIn) -> PaymentDecisionsOut:
     """Call many payments off, each for itself."""
     payment_ids = _ids(body.payment_ids)
-    return _many(payment_ids, await _cancel(call, tx, payment_ids, body.comment))
+    return _many(payment_ids, await cancel_all(call, tx, payment_ids, body.comment))

@@ -6,6 +6,7 @@ from typing import Any
 
 from omniroute.api import (
     actions,
+    actions_decisions,
     audit,
     bank_files,
     branches,
@@ -82,6 +83,7 @@ def operations() -> tuple[Operation, ...]:
         bank_files,
         webhooks_in,
         actions,
+        actions_decisions,
         events,
         webhooks,
         audit,
