@@ -1,16 +1,18 @@
-"""Organisation A and the ids of organisation B, on every address of the document: 404, and nothing changes."""
+"""Organisation A and the things of organisation B, on every address of the document and in every table: they do not
+exist, and nothing changes."""
 
 import re
 from typing import Any
+from uuid import UUID
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from omniroute.api import openapi_document
 from omniroute.infra.postgres import Database
-from omniroute.kit.ids import show
-from tests.api.hooks import make_delivery, make_webhook
-from tests.api.makers import Client, open_accounts, transfer
-from tests.api.paying import make_bank_file, make_payment
+from tests.api.makers import Client, Makers, open_accounts, transfer
+from tests.api.things import PASSWORD, SORTED, Things
 
 DOCUMENT = openapi_document()
 OPERATIONS = [
@@ -21,44 +23,74 @@ OPERATIONS = [
 ]
 
 
+# Where the things that an address may name are listed.
+LISTED = {
+    "account": "/ledger/accounts", "application": "/applications", "approval_request": "/approval-requests",
+    "bank_file": "/bank-files", "batch": "/payment-batches", "branch": "/branches", "change": "/payment-policy-changes",
+    "connection": "/connections", "delivery": "/webhook-deliveries", "exception": "/payment-exceptions",
+    "grant": "/grants", "hold": "/ledger/holds", "invitation": "/invitations", "key": "/keys", "link": "/links",
+    "payment": "/payments", "period": "/ledger/periods", "provider": "/identity-providers",
+    "provider_event": "/provider-events", "schedule": "/payment-schedules",
+    "transaction": "/ledger/transactions?kind=posting", "user": "/people", "webhook": "/webhooks",
+}  # fmt: skip
+# What comes only with time, decisions and background work. Their policies are read by tests/house.
+EMPTY = {
+    "approval_decision", "audit_block", "audit_retired", "event_inbox", "event_parked", "graphql_action",
+    "graphql_delivery", "ledger_balance_day", "ledger_closing_txn", "ledger_fold", "ledger_period_closing",
+    "ledger_period_turnover", "ledger_snapshot", "ledger_snapshot_day", "payment_approval", "payment_batch_approval",
+    "payment_calendar_day", "payment_cut_off", "payment_limit_use", "payment_schedule_approval", "rail_statement_line",
+    "webhook_attempt",
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-async def theirs(b: Client, worker_db: Database) -> dict[str, str]:
-    """Ids of things of B, by path parameter."""
-    await open_accounts(b, "cash", "wallet")
-    branch = await b.post("/branches", {"code": "b1", "name": "Branch"})
-    application = await b.post("/applications", {"code": "till", "name": "Till", "kind": "pos"})
-    posted = await b.post("/ledger/transactions", transfer("cash", "wallet", 500))
+async def theirs(makers: Makers, b: Client) -> dict[str, str]:
+    """Ids of things of B, by path parameter: one of everything that has an address."""
+    await open_accounts(b, "cash", "till")
+    things = Things(makers, b)
+    for name in SORTED:
+        await things.make(name)
+    fees = {"code": "fees", "name": "Fees", "type": "income", "currency": "NGN", "mode": "deferred"}
+    await b.post("/ledger/accounts", fees)
+    posted = await b.post("/ledger/transactions", transfer("till", "fees", 5))
+    await b.post(f"/ledger/transactions/{posted['id']}/reversals", {})
+    member = (await b.get("/people"))["items"][0]
+    login = await b.http.post("/v1/sessions", json={"email": member["email"], "password": PASSWORD})
+    assert login.status_code == 201, login.text
     group = "8e03978e-40d5-43e8-bc93-6894a57f9324"
-    held = await b.post("/ledger/holds", transfer("wallet", "cash", 100, group_id=group))
-    key = await b.post("/keys", {"name": "reading key", "permissions": ["ledger.read"]})
-    role = await b.post("/roles", {"name": "reader", "description": "Reads", "permissions": ["ledger.read"]})
-    invited = {"email": "b@example.com", "role_ids": [role["id"]]}
-    invitation = await b.post("/invitations", invited)
-    policy = await b.post("/payment-policies", {"name": "Fee", "when": {"currency": "NGN"}, "fee": {"flat": 1}})
-    connection, payment = await make_payment(b, "wallet")
-    called = f"/webhooks/mobile-money/callback?organisation={show('org', b.tenant_id)}&connection={connection['id']}"
-    assert (await b.http.post(called, content=b"{}")).status_code == 200
-    (event,) = (await b.get("/provider-events"))["items"]
-    webhook = await make_webhook(b)
-    return {
-        "webhook": webhook["id"],
-        "delivery": await make_delivery(b, worker_db, webhook["id"]),
-        "policy": policy["policy_id"],
-        "change": policy["id"],
-        "connection": connection["id"],
-        "bank_file": (await make_bank_file(b, "wallet"))["id"],
-        "payment": payment["id"],
-        "provider_event": event["id"],
-        "account": (await b.get("/ledger/accounts/wallet"))["id"],
-        "branch": branch["id"],
-        "application": application["id"],
-        "transaction": posted["id"],
-        "hold": held["id"],
+    await b.post("/ledger/holds", transfer("cash", "till", 100, group_id=group))
+    quoted = {"amount": 100, "currency": "USD", "buy_currency": "NGN"}
+    ids = {name: (await b.get(path))["items"][0]["id"] for name, path in LISTED.items()}
+    return ids | {
         "group": group,
-        "key": key["key"]["id"],
-        "role": role["id"],
-        "invitation": invitation["invitation"]["id"],
+        "quote": (await b.post("/ledger/quotes", quoted))["id"],
+        "policy": (await b.get("/payment-policies"))["items"][0]["id"],
+        "role": (await b.get("/grants"))["items"][0]["role_id"],
+        "reversal": await things.reversal(),
     }
+
+
+async def _tenant_tables(owner_db: Database) -> list[str]:
+    async with owner_db.connection() as connection:
+        cursor = await connection.execute(
+            "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id'"
+            " WHERE c.relnamespace = 'omniroute'::regnamespace AND c.relkind IN ('r', 'p') ORDER BY 1"
+        )
+        return [row.relname for row in await cursor.fetchall()]
+
+
+async def rows(owner_db: Database, tenant_id: UUID) -> dict[str, str]:
+    """Every row of an organisation in every table, as a digest a table: equal ones mean that nothing changed."""
+    one = sql.SQL(
+        "SELECT {} AS name, md5(string_agg(t::text, '|' ORDER BY t::text)) AS digest FROM {} t"
+        " WHERE tenant_id = %(tenant)s"
+    )
+    query = sql.SQL(" UNION ALL ").join(
+        one.format(name, sql.Identifier(name)) for name in await _tenant_tables(owner_db)
+    )
+    async with owner_db.connection() as connection:
+        cursor = await connection.execute(query, {"tenant": tenant_id})
+        return {row.name: row.digest for row in await cursor.fetchall()}
 
 
 def _filled(path: str, ids: dict[str, str], page: dict[str, Any]) -> str:
@@ -73,11 +105,16 @@ def _request(page: dict[str, Any]) -> dict[str, Any]:
     return options | ({"json": body} if "requestBody" in page else {})
 
 
+def test_every_id_in_an_address_is_one_of_theirs(theirs: dict[str, str]) -> None:
+    named = {name for _, path, _ in OPERATIONS for name in re.findall(r"{(\w+)}", path)}
+    assert named - {"tenant"} == theirs.keys()
+
+
 @pytest.mark.parametrize(("method", "path", "page"), OPERATIONS, ids=[f"{m} {p}" for m, p, _ in OPERATIONS])
 async def test_another_organisations_address_is_not_found(
-    a: Client, b: Client, theirs: dict[str, str], method: str, path: str, page: dict[str, Any]
+    a: Client, b: Client, owner_db: Database, theirs: dict[str, str], method: str, path: str, page: dict[str, Any]
 ) -> None:
-    before = await b.books()
+    before = await rows(owner_db, b.tenant_id)
     where = _filled(path, theirs, page)
     own = await a.http.request(
         method,
@@ -88,7 +125,7 @@ async def test_another_organisations_address_is_not_found(
     assert own.status_code == nobody.status_code == 404
     assert own.content == nobody.content
     assert own.headers.keys() == nobody.headers.keys()
-    assert await b.books() == before
+    assert await rows(owner_db, b.tenant_id) == before
 
 
 @pytest.mark.parametrize(
@@ -97,20 +134,49 @@ async def test_another_organisations_address_is_not_found(
     ids=[f"{m} {p}" for m, p, _ in OPERATIONS if p.count("{") > 1],
 )
 async def test_another_organisations_id_is_not_found_at_home(
-    a: Client, b: Client, theirs: dict[str, str], method: str, path: str, page: dict[str, Any]
+    a: Client, b: Client, owner_db: Database, theirs: dict[str, str], method: str, path: str, page: dict[str, Any]
 ) -> None:
-    before = await b.books()
+    before = await rows(owner_db, b.tenant_id)
     answer = await a.send(method, _filled(path, theirs, page), **_request(page))
     assert answer.status_code == 404, answer.text
-    assert await b.books() == before
+    assert await rows(owner_db, b.tenant_id) == before
 
 
-async def test_legs_on_another_organisations_account_are_refused(a: Client, b: Client, theirs: dict[str, str]) -> None:
+async def test_every_table_holds_something_to_hide(b: Client, owner_db: Database, theirs: dict[str, str]) -> None:
+    empty = {name for name, digest in (await rows(owner_db, b.tenant_id)).items() if digest is None}
+    assert empty == EMPTY
+
+
+async def test_no_table_shows_or_gives_away_anothers_rows(
+    a: Client, b: Client, app_db: Database, owner_db: Database, theirs: dict[str, str]
+) -> None:
+    before = await rows(owner_db, b.tenant_id)
+    for table in before:
+        for attempt in (
+            "SELECT count(*) FROM {table} WHERE tenant_id = %(theirs)s",
+            "WITH x AS (UPDATE {table} SET tenant_id = %(ours)s WHERE tenant_id = %(theirs)s RETURNING 1)"
+            " SELECT count(*) FROM x",
+            "WITH x AS (DELETE FROM {table} WHERE tenant_id = %(theirs)s RETURNING 1) SELECT count(*) FROM x",
+            "SELECT count(*) FROM (SELECT FROM {table} WHERE tenant_id = %(theirs)s FOR UPDATE) x",
+        ):
+            query = sql.SQL(attempt).format(table=sql.Identifier(table))
+            try:
+                async with app_db.tx(a.tenant_id) as tx:
+                    found = await tx.connection.execute(query, {"ours": a.tenant_id, "theirs": b.tenant_id})
+                    assert await found.fetchone() == (0,), f"{table}: {attempt}"
+            except psycopg.errors.InsufficientPrivilege:
+                continue
+    assert await rows(owner_db, b.tenant_id) == before
+
+
+async def test_legs_on_another_organisations_account_are_refused(
+    a: Client, b: Client, owner_db: Database, theirs: dict[str, str]
+) -> None:
     await open_accounts(a, "cash")
-    before = await b.books()
+    before = await rows(owner_db, b.tenant_id)
     answer = await a.send("POST", "/ledger/transactions", json=transfer("cash", theirs["account"], 5))
     assert (answer.status_code, answer.json()["code"]) == (422, "ledger.unknown_account")
-    assert await b.books() == before
+    assert await rows(owner_db, b.tenant_id) == before
 
 
 def _with_credentials(client: Client, options: dict[str, Any]) -> dict[str, Any]:
