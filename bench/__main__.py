@@ -11,7 +11,7 @@ from pathlib import Path
 
 from psycopg import AsyncConnection
 
-from bench import batches, graphql_live, http, memory, payments, peer, posting, report
+from bench import batches, graphql_lists, graphql_live, http, memory, payments, peer, posting, report
 from bench.network import make_network
 from omniroute.infra.postgres import Database, EmbeddedPostgres, PoolLimits, migrate
 
@@ -57,6 +57,7 @@ async def main(parts: tuple[str, ...]) -> None:
                 if "batches" in parts:
                     figures += await batches.run(server, db, network)
                 if "graphql" in parts:
+                    figures += await graphql_lists.run(server, db, network)
                     figures += await graphql_live.run(server, db, network)
                 if "memory" in parts:
                     figures += await memory.run(server, db, network)

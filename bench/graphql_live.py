@@ -1,27 +1,21 @@
 """1,000 live subscribers to one query: from the commit of a change to the message in each client's hands."""
 
 import asyncio
-import socket
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from datetime import UTC, datetime
-from pathlib import Path
 
 from psycopg import AsyncConnection
 
+from bench.graphql_metadata import tracked
 from bench.http import serving
-from bench.network import Network
+from bench.network import Network, auditor_key
 from bench.report import Figure, figure
 from bench.sockets import Socket, connect, raise_file_limit
 from bench.spent import Meter
-from omniroute.infra.events import Meta
+from bench.started import started
 from omniroute.infra.postgres import Database, EmbeddedPostgres
 from omniroute.kit.ids import uuid7
-from omniroute.parties import access
 
 SUBSCRIBERS = 1_000
 CHANGES = 40
@@ -35,21 +29,13 @@ INSERT INTO bench.price SELECT n, 'price ' || n, n FROM generate_series(1, 10) n
 GRANT USAGE ON SCHEMA bench TO omniroute_app;
 GRANT SELECT, UPDATE ON bench.price TO omniroute_app;
 """
-METADATA = {
-    "version.yaml": "version: 3\n",
-    "databases/databases.yaml": """
-- name: default
-  kind: postgres
-  configuration: {connection_info: {database_url: {from_env: DATABASE_URL}}}
-  tables: "!include default/tables/tables.yaml"
-""",
-    "databases/default/tables/tables.yaml": '- "!include bench_price.yaml"\n',
-    "databases/default/tables/bench_price.yaml": """
+TABLES = {
+    "bench_price": """
 table: {schema: bench, name: price}
 select_permissions:
   - role: auditor
     permission: {columns: "*", filter: {}}
-""",
+"""
 }
 QUERY = "subscription { bench_price(order_by: {id: asc}) { id name price } }"
 
@@ -118,13 +104,9 @@ async def run(server: EmbeddedPostgres, db: Database, network: Network) -> list[
     raise_file_limit(4 * SUBSCRIBERS)
     async with await AsyncConnection.connect(server.url("postgres"), autocommit=True) as admin:
         await admin.execute(SCHEMA)
-    secret = await _key(db, network)
-    with tempfile.TemporaryDirectory() as name:
-        for path, text in METADATA.items():
-            place = Path(name) / path
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(text)
-        async with serving(server, graphql_metadata_dir=name) as web:
+    secret = await auditor_key(db, network)
+    with tracked(TABLES) as folder:
+        async with serving(server, graphql_metadata_dir=folder) as web:
             clients = Clients()
             await clients.open(int(web.url.rpartition(":")[2]), "/v1/graphql")
             await clients.subscribe(secret)
@@ -141,14 +123,6 @@ async def run(server: EmbeddedPostgres, db: Database, network: Network) -> list[
     ]  # fmt: skip
 
 
-async def _key(db: Database, network: Network) -> str:
-    now = datetime.now(UTC)
-    owner = access.Caller(network.tenant_id, "bench", uuid7(), "platform", frozenset(access.Permission))
-    async with db.tx(network.tenant_id) as tx:
-        command = access.CreateKey("live", access.BUILT_IN["auditor"][1])
-        return (await access.create_key(tx, command, caller=owner, now=now, meta=Meta())).secret.text
-
-
 async def _change(db: Database, network: Network, number: int) -> float:
     """A price, with its event; when it was committed."""
     async with db.tx(network.tenant_id) as tx:
@@ -163,19 +137,9 @@ async def _change(db: Database, network: Network, number: int) -> float:
 
 async def _peer() -> list[float]:
     """The same message to as many, without a database and without GraphQL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.fanout", str(port))
-    try:
-        for _ in range(300):
-            with suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                break
-            await asyncio.sleep(0.1)
+    async with started("bench.fanout") as other:
         clients = Clients()
-        await clients.open(port, "/")
+        await clients.open(other.port, "/")
 
         async def change(number: int) -> float:
             rows = [{"id": n, "name": f"price {n}", "price": number} for n in range(10)]
@@ -185,9 +149,6 @@ async def _peer() -> list[float]:
         found = await clients.measure(change)
         clients.close()
         return found
-    finally:
-        process.kill()
-        await process.wait()
 
 
 def _percentile(values: list[float], share: int) -> float:

@@ -89,21 +89,27 @@ def figures_of(
     what: str, connections: int, text: str, before: peer.Peer, after: peer.Peer, spent: str = ""
 ) -> list[Figure]:
     """Rate and times of one run of wrk; `spent` joins the note of the rate."""
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
-    assert rate is not None, text
     name = f"{what}.http.{connections}"
     tps = (before.tps + after.tps) / 2
     latency = (before.latency_ms + after.latency_ms) / 2
     note = f"wrk, {connections} connections, {SECONDS} s; server, database and wrk on the same cores"
     return [
-        figure(name, float(rate[1]), "requests/s", peer.NAME, tps, f"{note}. {spent}" if spent else note),
-        figure(f"{name}.p50_ms", _percentile(text, "50%"), "ms", f"{peer.NAME} mean", latency, note),
-        figure(f"{name}.p99_ms", _percentile(text, "99%"), "ms", f"{peer.NAME} mean", latency, note),
+        figure(name, rate_of(text), "requests/s", peer.NAME, tps, f"{note}. {spent}" if spent else note),
+        figure(f"{name}.p50_ms", percentile_of(text, "50%"), "ms", f"{peer.NAME} mean", latency, note),
+        figure(f"{name}.p99_ms", percentile_of(text, "99%"), "ms", f"{peer.NAME} mean", latency, note),
     ]
 
 
-def _percentile(text: str, which: str) -> float:
-    found = re.search(rf"^\s+{which}\s+([\d.]+)(us|ms|s)$", text, re.MULTILINE)
+def rate_of(text: str) -> float:
+    """Requests a second, as wrk says."""
+    found = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    assert found is not None, text
+    return float(found[1])
+
+
+def percentile_of(text: str, which: str) -> float:
+    """Milliseconds within which so many were answered, as wrk says."""
+    found = re.search(rf"^\s+{which}\s+([\d.]+)(us|ms|s)\s*$", text, re.MULTILINE)
     assert found is not None, text
     return float(found[1]) * {"us": 0.001, "ms": 1, "s": 1_000}[found[2]]
 

@@ -76,3 +76,11 @@ def transfers(
         legs = [ledger.Leg(source, ledger.Side.DEBIT, amount), ledger.Leg(target, ledger.Side.CREDIT, amount)]
         made.append(ledger.post_transaction(legs, value_on=TODAY, key=f"{draw.getrandbits(96):x}"))
     return made
+
+
+async def auditor_key(db: Database, network: Network) -> str:
+    """A key that reads everything, and may act in the role of that name at the GraphQL door."""
+    owner = access.Caller(network.tenant_id, "bench", uuid7(), "platform", frozenset(access.Permission))
+    async with db.tx(network.tenant_id) as tx:
+        command = access.CreateKey("graphql", access.BUILT_IN["auditor"][1])
+        return (await access.create_key(tx, command, caller=owner, now=datetime.now(UTC), meta=Meta())).secret.text
