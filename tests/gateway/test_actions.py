@@ -147,3 +147,20 @@ async def test_what_was_initiated_leads_to_its_row(desk: Desk) -> None:
     assert made["payment"] == {
         "reference": "with-its-row", "amount": 1500.5, "statusHistory": [{"status": "PENDING"}],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_everybody_looks_institutions_up(desk: Desk, role: str) -> None:
+    text = """query ($country: String, $text: String) {
+      institutions(country: $country, text: $text) { code nationalCode name country kind closed }
+    }"""
+    who = await desk.session(role)
+    said = (await ask(desk.engine, role, who, text, country="NG", text="zenith"))["institutions"]
+    assert said[0] == {
+        "code": "000015", "nationalCode": "057", "name": "Zenith Bank", "country": "NG", "kind": "bank",
+        "closed": False,
+    }  # fmt: skip
+    listed = await desk.payer.client.get("/institutions")
+    found = (await ask(desk.engine, role, who, text))["institutions"]
+    assert [one["code"] for one in found] == [one["code"] for one in listed["items"]]
+    assert (await refused(desk, role, text, country="ng"))[1] == "actions.malformed"

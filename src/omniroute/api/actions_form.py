@@ -55,11 +55,11 @@ def _no_constant(text: str) -> Any:
 
 
 _decoder = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
-Handler = Callable[[Call, dict[str, Any]], Awaitable[dict[str, Any]]]
+Handler = Callable[[Call, dict[str, Any]], Awaitable[Any]]
 
 
-def action(name: str) -> Callable[[Callable[[Call, Raw], Awaitable[Reply]]], Operation]:
-    """Declare the handler of an action, at `/actions/NAME`."""
+def action(name: str, *, reply: Any = ActionOut) -> Callable[[Callable[[Call, Raw], Awaitable[Reply]]], Operation]:
+    """Declare the handler of an action, at `/actions/NAME`. `reply`: the form of its answer."""
     return operation(
         "POST",
         f"/actions/{name}",
@@ -67,7 +67,7 @@ def action(name: str) -> Callable[[Callable[[Call, Raw], Awaitable[Reply]]], Ope
         access=Access.OPEN,
         transaction=False,
         raw=True,
-        reply=ActionOut,
+        reply=reply,
         statuses=(400, 401, 403, 404, 409, 422, 429),
     )
 

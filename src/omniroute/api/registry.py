@@ -7,6 +7,7 @@ from typing import Any
 from omniroute.api import (
     actions,
     actions_decisions,
+    actions_institutions,
     audit,
     bank_files,
     branches,
@@ -84,6 +85,7 @@ def operations() -> tuple[Operation, ...]:
         webhooks_in,
         actions,
         actions_decisions,
+        actions_institutions,
         events,
         webhooks,
         audit,
