@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -14,7 +17,10 @@ from websockets import Subprotocol
 from websockets.asyncio.client import connect
 
 from omniroute import api
+from omniroute.graphql import product_metadata
+from tests.api.paying import nuban
 from tests.app.commands import PATIENCE_S, Running, omniroute, running
+from tests.app.newcomer import Newcomer, Receiver, receiving
 
 SECRET = "an admin secret of the tests"
 TABLE = "[{{name: default, kind: postgres, tables: [{{table: {{schema: omniroute, name: {name}}}}}]}}]"
@@ -30,15 +36,28 @@ def write(folder: Path, table: str) -> Path:
 
 @pytest.fixture(scope="module")
 def metadata(folder: Path) -> Path:
-    return write(folder / "metadata", "organisation")
+    """The product's own, where they can be changed."""
+    copied: Path = shutil.copytree(product_metadata(), folder / "metadata")
+    return copied
 
 
 @pytest.fixture(scope="module")
-def system(folder: Path, metadata: Path) -> Iterator[Running]:
-    settings = {"data_dir": str(folder / "data"), "graphql_admin_secret": SECRET, "sandbox_port": "-1"}
-    with running(folder, "up", "--port", "0", **settings, graphql_metadata_dir=str(metadata)) as process:
-        assert process.url
-        yield process
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def system(folder: Path, metadata: Path, receiver: Receiver) -> Iterator[Running]:
+    """As a newcomer starts it; besides, somebody on this machine is told of payments."""
+    settings = {"data_dir": str(folder / "data"), "graphql_admin_secret": SECRET, "graphql_metadata_dir": str(metadata)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NOTIFICATION_SERVICE_URL", receiver.url)
+        with running(
+            folder, "up", "--port", "0", sandbox_port="0", allow_private_handlers="true", **settings
+        ) as process:
+            assert process.url
+            yield process
 
 
 def ask(system: Running, document: str) -> Any:
@@ -66,7 +85,7 @@ def until(system: Running, line: str, count: int) -> None:
 
 
 def test_the_system_serves_graphql_and_its_page(system: Running) -> None:
-    assert "omniroute_organisation" in roots(system)
+    assert "payment_transactions" in roots(system)
     page = httpx.get(f"{system.url}/v1/graphiql")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert httpx.get(f"{system.url}/v1/graphql").status_code == 401
@@ -75,26 +94,92 @@ def test_the_system_serves_graphql_and_its_page(system: Running) -> None:
     assert httpx.get(f"{system.url}/health").json() == {"status": "ok"}
 
 
-async def test_subscriptions_share_the_address(system: Running) -> None:
+@asynccontextmanager
+async def subscribed(system: Running, token: str, document: str) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+    """A subscription under the address of everything else; the next result."""
     address = f"{system.url.replace('http', 'ws', 1)}/v1/graphql"
-    protocol = Subprotocol("graphql-transport-ws")
-    async with asyncio.timeout(60), connect(address, subprotocols=[protocol]) as socket:
-        headers = {"x-hasura-admin-secret": SECRET}
-        await socket.send(json.dumps({"type": "connection_init", "payload": {"headers": headers}}))
-        assert json.loads(await socket.recv())["type"] == "connection_ack"
-        query = "subscription { omniroute_organisation { slug } }"
-        await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": {"query": query}}))
-        got = json.loads(await socket.recv())
-        assert (got["type"], list(got["payload"]["data"])) == ("next", ["omniroute_organisation"])
+    async with connect(address, subprotocols=[Subprotocol("graphql-transport-ws")]) as socket:
+        payload: dict[str, Any] = {"headers": {"Authorization": f"Bearer {token}"}}
+        await socket.send(json.dumps({"type": "connection_init", "payload": payload}))
+        await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": {"query": document}}))
+
+        async def following() -> Any:
+            while True:
+                got = json.loads(await socket.recv())
+                assert got["type"] in ("connection_ack", "ping", "next"), got
+                if got["type"] == "ping":
+                    await socket.send(json.dumps({"type": "pong"}))
+                if got["type"] == "next":
+                    return got["payload"]["data"]
+
+        yield following
+
+
+def payment(reference: str) -> dict[str, Any]:
+    return {
+        "reference": reference, "type": "SUPPLIER_PAYMENT", "amount": 250, "currency": "NGN",
+        "sourceAccount": {"accountCode": "wallet"},
+        "destinationAccount": {"bankCode": "058", "accountNumber": nuban(12_345_678)},
+    }  # fmt: skip
+
+
+VERIFY = 'mutation ($number: String) { said: verifyBankAccount(bankCode: "058", accountNumber: $number) { verified } }'
+PAY = "mutation ($input: InitiatePaymentInput!) { said: initiatePayment(input: $input) { status } }"
+BULK = """mutation ($batch: uuid!, $payments: [PaymentInput!]!) {
+  said: processBulkPayment(batchId: $batch, payments: $payments) { id status batch { status } } }"""
+APPROVE = "mutation ($id: uuid!) { said: approveBulkPayment(id: $id) { status } }"
+QUEUE = """mutation ($batch: uuid!, $payments: [PaymentInput!]!) {
+  said: queueBulkPayment(batchId: $batch, payments: $payments) }"""
+QUEUED = "query ($id: uuid!) { said: queueBulkPayment(id: $id) { errors output { batchId totalProcessed status } } }"
+FOLLOW = "subscription { payment_transactions(order_by: {reference: asc}) { reference status } }"
+
+
+async def test_a_newcomer_pays_through_graphql_and_sees_it_happen(system: Running, receiver: Receiver) -> None:
+    newcomer = Newcomer(system)
+    owner, approver = newcomer.founded()
+    newcomer.funded(owner)
+
+    async def said(token: str, document: str, **variables: Any) -> Any:
+        answer = await asyncio.to_thread(
+            newcomer.post, token, "/v1/graphql", {"query": document, "variables": variables}
+        )
+        return answer["errors"] if "errors" in answer else answer["data"]["said"]
+
+    async with asyncio.timeout(PATIENCE_S), subscribed(system, owner, FOLLOW) as following:
+        assert (await following())["payment_transactions"] == []
+        assert await said(owner, VERIFY, number=nuban(12_345_678)) == {"verified": True}
+        assert await said(owner, PAY, input=payment("one")) == {"status": "PENDING"}
+        batch = str(uuid4())
+        made = await said(owner, BULK, batch=batch, payments=[payment("two"), payment("three")])
+        assert (made["status"], made["batch"]["status"]) == ("AWAITING_APPROVAL", "AWAITING_APPROVAL")
+        (refused,) = await said(owner, APPROVE, id=made["id"])
+        assert refused["extensions"]["code"] == "batches.approver_is_initiator"
+        assert await said(approver, APPROVE, id=made["id"]) == {"status": "APPROVED"}
+        seen: dict[str, str] = {}
+        while seen != dict.fromkeys(("one", "two", "three"), "CONFIRMED"):
+            seen = {one["reference"]: one["status"] for one in (await following())["payment_transactions"]}
+        queued = await said(owner, QUEUE, batch=str(uuid4()), payments=[payment("four")])
+        while not (status := await said(owner, QUEUED, id=queued)) or status["output"] is None:
+            assert not status or status["errors"] is None
+            await asyncio.sleep(0.05)
+        assert (status["output"]["totalProcessed"], status["output"]["status"]) == (1, "AWAITING_APPROVAL")
+        told: set[str] = set()
+        while told != {"one", "two", "three"}:
+            await asyncio.sleep(0.05)
+            events = [json.loads(body)["event"]["data"]["new"] for _, body in receiver.got]
+            told = {one["reference"] for one in events if one["status"] == "CONFIRMED"}
+    assert {path for path, _ in receiver.got} == {"/webhooks/payment-status"}
+    newcomer.http.close()
 
 
 def test_metadata_is_read_again_on_sighup(system: Running, metadata: Path) -> None:
+    shutil.rmtree(metadata)
     write(metadata, "branch")
-    assert "omniroute_organisation" in roots(system)
+    assert "payment_transactions" in roots(system)
     system.process.send_signal(signal.SIGHUP)
     until(system, "the metadata was read again", 1)
     assert "omniroute_branch" in roots(system)
-    assert "omniroute_organisation" not in roots(system)
+    assert "payment_transactions" not in roots(system)
     (metadata / "version.yaml").write_text("version: 1\n")
     system.process.send_signal(signal.SIGHUP)
     until(system, "the metadata was not read again", 1)
