@@ -3,24 +3,30 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from omniroute import ledger
 from omniroute.app.cli_ledger import MalformedFile
-from omniroute.app.cli_payments import read_payments
+from omniroute.app.cli_pay import BadLines, read_payments
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database
 from omniroute.kit import ids
 from omniroute.kit.clock import SystemClock
 from omniroute.kit.money import Money
+from omniroute.kit.refusal import Refusal
 from omniroute.ledger import AccountType, Leg, OpenAccount, Side
+from omniroute.money.batches import Defaults
+from omniroute.money.payments import InitiatePayment
 from omniroute.parties import access, tenants
 from tests.api.paying import nuban
 from tests.app.commands import Running, omniroute, running
+from tests.money.batches.pain import credit, pain
 
-HEAD = "reference,amount_minor,currency,source,payee_kind,payee,institution,name"
+HEAD = "reference,amount_minor,currency,source,payee_kind,identifier,institution,payee_name"
 
 
 def line(reference: str, serial: int, amount: int = 150_000, **given: str) -> str:
@@ -85,7 +91,7 @@ def test_a_file_is_paid_and_paid_once(shop: Shop, tmp_path: Path) -> None:
     said = json.loads(text)
     assert (code, said["initiated"], said["refused"], said["replayed"]) == (1, 20, 1, 0), text
     assert said["status"] == {"CONFIRMED": 20}
-    assert [one["line"] for one in said["refusals"]] == [22]
+    assert [(one["line"], one["code"]) for one in said["refusals"]] == [(21, "ledger.insufficient_funds")]
     code, text = shop.run("pay", str(file), "--json")
     assert (json.loads(text)["initiated"], json.loads(text)["replayed"]) == (20, 20)
 
@@ -97,6 +103,12 @@ def test_a_file_is_paid_and_paid_once(shop: Shop, tmp_path: Path) -> None:
     assert code == 0
     assert "timeline" in text
     assert "CONFIRMED" in text
+    assert shown["attempts"][0]["our_ref"] in text, "it is never cut"
+    assert shown["holder"]
+    slug = omniroute("payments", "show", "file-3", "-o", "payer", **shop.settings)
+    assert (slug.returncode, slug.stdout.splitlines()[:3]) == (0, text.splitlines()[:3])
+    nobody = omniroute("payments", "show", "file-3", "-o", "nobody", **shop.settings)
+    assert (nobody.returncode, "tenants.organisation_not_found" in nobody.stderr) == (2, True)
     assert shop.run("payments", "show", "nowhere")[0] == 2
     code, text = shop.run("payments", "unknown")
     assert (code, "0 unknown" in text) == (0, True)
@@ -106,44 +118,84 @@ def test_a_file_is_paid_and_paid_once(shop: Shop, tmp_path: Path) -> None:
     assert (code, "books balance: ok" in text) == (0, True)
 
 
-BAD = {
-    "empty": (b"", "0 bytes"),
-    "no payment": (HEAD.encode(), "no payment in it"),
-    "columns": (b"reference,amount\nx,1\n", "missing amount_minor"),
-    "twice": ((HEAD + ",name\n").encode(), "twice"),
-    "other encoding": ((HEAD + "\n").encode() + line("x", 1).encode() + "é".encode("latin-1"), "not UTF-8"),
-    "utf-16": ((HEAD + "\n" + line("x", 1)).encode("utf-16"), "not UTF-8"),
-    "open quote": ((HEAD + '\n"x,1,NGN').encode(), "line"),
-    "fields": ((HEAD + "\nx,1,NGN").encode(), "line 2: the number of fields"),
-    "check digit": ((HEAD + "\n" + line("x", 1).replace(nuban(1), nuban(1)[:-1] + "x")).encode(), "line 2"),
-    "bank": ((HEAD + "\n" + line("ok", 1) + "\n" + line("x", 2, bank="999")).encode(), "line 3"),
-    "amount": ((HEAD + "\n" + line("x", 1).replace("150000", "1500.00")).encode(), "line 2"),
-    "kind": ((HEAD + "\n" + line("x", 1).replace("bank_account", "purse")).encode(), "line 2"),
+NG = Defaults(currency="NGN", source="wallet", country="NG")
+
+
+def read(file: Path, content: bytes) -> list[tuple[int, InitiatePayment]]:
+    file.write_bytes(content)
+    return read_payments(file, NG, zone=ZoneInfo("Africa/Lagos"))
+
+
+def test_files_are_those_of_batches(tmp_path: Path) -> None:
+    names = "reference;amount;account_number;institution;payee_name;send_on"
+    table = f"{names}\r\nW-1;1250.5;{nuban(1)};058;Ọlá;2026-03-02\r\n"
+    (number, first), *_ = read(tmp_path / "a.csv", table.encode("utf-16"))
+    assert (number, first.reference, first.amount, first.source_code) == (1, "W-1", Money(125_050, "NGN"), "wallet")
+    assert (first.payee.identifier, first.payee.name) == (nuban(1), "Ọlá")
+    assert first.send_after == datetime(2026, 3, 1, 23, tzinfo=UTC), "its day begins in Lagos"
+    assert first.approved is False
+    named = f'{{"reference": "W-1", "amount": 1250.5, "account_number": "{nuban(1)}", "institution": "058",'
+    named += ' "payee_name": "Ọlá", "send_on": "2026-03-02"}'
+    assert read(tmp_path / "a.jsonl", named.encode()) == [(1, first)]
+    ((_, third),) = read(tmp_path / "a.xml", pain(credit("E-1", "12.50")))
+    assert (third.reference, third.amount) == ("E-1", Money(1_250, "NGN"))
+
+
+BAD_FILES = {
+    "empty": ("a.csv", b"", "batches.empty_file"),
+    "no payment": ("a.csv", HEAD.encode(), "batches.empty_file"),
+    "columns": ("a.csv", b"reference,amount\nx,1\n", "batches.unknown_column"),
+    "twice": ("a.csv", (HEAD + ",institution\n").encode(), "batches.unknown_column"),
+    "no text": ("a.csv", (HEAD + "\n" + line("x", 1)).encode() + b"\x81", "batches.unknown_encoding"),
+    "open quote": ("a.csv", (HEAD + '\n"x,1,NGN').encode(), "batches.unreadable_file"),
+    "sum": ("a.xml", pain(credit("E-1", "1"), total="2"), "batches.control_sum_wrong"),
+    "bomb": ("a.xml", b'<!DOCTYPE l [<!ENTITY a "ha">]><l>&a;</l>', "batches.unreadable_file"),
+    "kind of file": ("a.pdf", HEAD.encode(), "app.malformed_file"),
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-def test_a_bad_file_is_refused_whole_with_its_lines(name: str, tmp_path: Path) -> None:
-    content, told = BAD[name]
-    file = tmp_path / "bad.csv"
-    file.write_bytes(content)
-    with pytest.raises(MalformedFile) as refused:
-        read_payments(file)
-    assert told in refused.value.detail
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_refused_whole(name: str, tmp_path: Path) -> None:
+    file, content, code = BAD_FILES[name]
+    with pytest.raises(Refusal) as refused:
+        read(tmp_path / file, content)
+    assert refused.value.code == code
+
+
+BAD_LINES = {
+    "fields": ("x,1,NGN", "payments.malformed"),
+    "check digit": (line("x", 1).replace(nuban(1), nuban(1)[:-1] + "9"), "institutions.wrong_check_digit"),
+    "bank": (line("x", 2, bank="999"), "institutions.unknown"),
+    "amount": (line("x", 1).replace("150000", "1500.00"), "kit.malformed_amount"),
+    "kind": (line("x", 1).replace("bank_account", "purse"), "payments.malformed"),
+    "reference": (line("", 1), "payments.malformed"),
+    "reference twice": (line("good", 2), "batches.duplicate_reference"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_LINES)
+def test_a_bad_line_is_named_and_stops_the_file(name: str, tmp_path: Path) -> None:
+    bad, code = BAD_LINES[name]
+    with pytest.raises(BadLines) as refused:
+        read(tmp_path / "bad.csv", "\n".join([HEAD, line("good", 1), bad, line("fine", 3)]).encode())
+    assert [(one["line"], one["code"]) for one in refused.value.lines] == [(2, code)]
 
 
 def test_a_file_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
     file = tmp_path / "large.csv"
     with file.open("wb") as out:
         out.truncate(200 * 1024 * 1024)
-    with pytest.raises(MalformedFile, match="as a batch"):
-        read_payments(file)
+    with pytest.raises(MalformedFile, match="bytes"):
+        read_payments(file, NG, zone=UTC)
+    with pytest.raises(MalformedFile, match="no such file"):
+        read_payments(tmp_path / "none.csv", NG, zone=UTC)
 
 
 def test_a_refused_file_moves_nothing(shop: Shop, tmp_path: Path) -> None:
     file = tmp_path / "bad.csv"
     file.write_text("\n".join([HEAD, line("good", 1), line("bad", 2, bank="999")]))
     before = shop.run("ledger", "balance", "wallet", "--json")
-    assert shop.run("pay", str(file))[0] == 2
+    code, text = shop.run("pay", str(file))
+    assert (code, "institutions.unknown" in text, "1 bad lines" in text) == (2, True, True), text
     assert shop.run("payments", "show", "good")[0] == 2
     assert shop.run("ledger", "balance", "wallet", "--json") == before

@@ -74,7 +74,10 @@ async def test_bulk_payroll(app_db: Database, worker_db: Database, owner_db: Dat
         shop = PayoutStory(one, "bulk-payroll", "Recipe: a payroll file with approval", "nip", approvals=1)
         pay = Payroll(shop)
         content = _file()
-        shop.say("Amina sends in a file (`POST /v1/ORG/payment-batches`, or `omniroute pay payroll.csv`):")
+        shop.say(
+            "Amina sends in a file (`POST /v1/ORG/payment-batches`). `omniroute pay` reads the same files, and makes "
+            "of their lines payments that are approved one by one, where the rules ask for it."
+        )
         shop._page.append(f"```csv\n{content.decode()}\n```")
         async with app_db.tx(shop.tenant_id) as tx:
             await pay.receive(tx, content)

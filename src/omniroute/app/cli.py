@@ -70,9 +70,9 @@ class Commands(LazyGroup):
         "connections": Lazy("omniroute.app.cli_connections", "connections_app", "Bank connections of an organisation."),
         "payments": Lazy("omniroute.app.cli_payments", "payments_app", "Follow payments, and see what is unknown."),
         "pay": Lazy(
-            "omniroute.app.cli_payments",
+            "omniroute.app.cli_pay",
             "pay",
-            "Initiate the payments of a CSV file, in its order. Exit code 1 says that some were refused, or failed.",
+            "Initiate the payments of a file, in its order. Exit code 1 says that some were refused, or failed.",
         ),
     }
 

@@ -12,11 +12,13 @@ from omniroute.app.places import with_database
 from omniroute.app.settings import load_settings
 from omniroute.infra import events
 from omniroute.kit import ids
+from omniroute.parties import tenants
 
 audit = typer.Typer(help="Proofs that nothing was changed after it was recorded.", no_args_is_help=True)
 
 OrganisationOption = Annotated[
-    str | None, typer.Option("--organisation", "-o", help="Its id (org_...); left out: every organisation.")
+    str | None,
+    typer.Option("--organisation", "-o", help="Its slug, or its id (org_...); left out: every organisation."),
 ]
 
 
@@ -25,9 +27,9 @@ def verify(context: typer.Context, organisation: OrganisationOption = None, as_j
     """Compare every sealed event with its block; name each that differs. Exit code 1: one does."""
 
     async def look() -> tuple[list[events.Finding], events.Verified]:
-        tenant_id = None if organisation is None else ids.parse("org", organisation)
         verified = events.Verified()
         async with worker_database(with_database(load_settings(config=context.obj))) as db:
+            tenant_id = None if organisation is None else await tenants.find_tenant(db, organisation)
             found = [item async for item in events.verify(db, tenant_id, verified=verified)]
         return found, verified
 

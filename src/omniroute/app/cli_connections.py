@@ -20,6 +20,7 @@ from omniroute.kit.clock import SystemClock
 from omniroute.kit.refusal import Kind, Refusal
 from omniroute.money import connections
 from omniroute.money.connections import BankConnection, CreateConnection
+from omniroute.parties import tenants
 
 connections_app = typer.Typer(help="Bank connections of an organisation.", no_args_is_help=True)
 
@@ -73,7 +74,6 @@ def add_sandbox(
     """Connect an organisation to a rail of a running sandbox, with its test credentials."""
 
     async def run() -> BankConnection:
-        tenant_id = ids.parse("org", organisation)
         settings = load_settings(config=context.obj)
         found = await _offered(url, rail, currency)
         command = CreateConnection(
@@ -81,15 +81,18 @@ def add_sandbox(
         )
         vault = open_vault(settings)
         try:
-            async with app_database(with_database(settings)) as db, db.tx(tenant_id) as tx:
-                return await connections.create_connection(
-                    tx,
-                    command,
-                    rails=connectors(),
-                    vault=vault,
-                    now=SystemClock().now(),
-                    meta=Meta(actor="operator", channel="cli"),
-                )
+            async with app_database(with_database(settings)) as db:
+                tenant_id = await tenants.find_tenant(db, organisation)
+                async with db.tx(tenant_id) as tx:
+                    await tenants.get_organisation(tx)
+                    return await connections.create_connection(
+                        tx,
+                        command,
+                        rails=connectors(),
+                        vault=vault,
+                        now=SystemClock().now(),
+                        meta=Meta(actor="operator", channel="cli"),
+                    )
         finally:
             await vault.aclose()
 

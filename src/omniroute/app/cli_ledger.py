@@ -35,7 +35,7 @@ BATCH = 500
 COLUMNS = ("debit", "credit", "amount_minor", "currency")
 OPTIONAL = ("key", "reference", "value_on")
 
-OrganisationOption = Annotated[str, typer.Option("--organisation", "-o", help="Its id (org_...).")]
+OrganisationOption = Annotated[str, typer.Option("--organisation", "-o", help="Its slug, or its id (org_...).")]
 AccountArgument = Annotated[str, typer.Argument(help="Code of the account.")]
 
 
@@ -50,11 +50,11 @@ def ask(context: typer.Context, organisation: str, work: Callable[[Tx], Awaitabl
     """Do something in a transaction of this organisation."""
 
     async def run() -> T:
-        tenant_id = ids.parse("org", organisation)
-        settings = with_database(load_settings(config=context.obj))
-        async with app_database(settings) as db, db.tx(tenant_id, readonly=readonly) as tx:
-            await tenants.get_organisation(tx)  # An id nobody has is named, not shown as empty books.
-            return await work(tx)
+        async with app_database(with_database(load_settings(config=context.obj))) as db:
+            tenant_id = await tenants.find_tenant(db, organisation)
+            async with db.tx(tenant_id, readonly=readonly) as tx:
+                await tenants.get_organisation(tx)  # An id nobody has is named, not shown as empty books.
+                return await work(tx)
 
     return asyncio.run(run())
 
@@ -76,9 +76,8 @@ def check(
     """Compare everything the books keep twice, online; name what differs and where. Exit code 1 says something does."""
 
     async def run() -> list[checking.Finding]:
-        tenant_id = None if organisation is None else ids.parse("org", organisation)
-        settings = with_database(load_settings(config=context.obj))
-        async with worker_database(settings) as db:
+        async with worker_database(with_database(load_settings(config=context.obj))) as db:
+            tenant_id = None if organisation is None else await tenants.find_tenant(db, organisation)
             return [item async for item in checking.check(db, tenant_id)]
 
     with console.reporting():
@@ -261,10 +260,10 @@ def post(
     """
 
     async def run() -> list[tuple[int, books.Outcome]]:
-        tenant_id = ids.parse("org", organisation)
-        commands = read_transfers(file, tenant_id)
         outcomes: list[books.Outcome] = []
         async with app_database(with_database(load_settings(config=context.obj))) as db:
+            tenant_id = await tenants.find_tenant(db, organisation)
+            commands = read_transfers(file, tenant_id)
             for start in range(0, len(commands), BATCH):
                 batch = commands[start : start + BATCH]
 

@@ -1,217 +1,25 @@
-"""`omniroute pay` and `omniroute payments`: pay from a file, follow a payment, see what is unknown; without HTTP."""
+"""`omniroute payments`: follow a payment, see what is unknown; without HTTP."""
 
-import asyncio
-import csv
-from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Any
-from uuid import UUID
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from omniroute.app import console
-from omniroute.app.calendar import BusinessDays
-from omniroute.app.cli_ledger import BATCH, MalformedFile, OrganisationOption, ask
+from omniroute.app.cli_ledger import OrganisationOption, ask
 from omniroute.app.console import JsonOption
-from omniroute.app.databases import app_database, worker_database
-from omniroute.app.places import with_database
-from omniroute.app.rails import connectors
-from omniroute.app.settings import load_settings
-from omniroute.infra.events import Meta
-from omniroute.infra.postgres import Database, Tx
+from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
 from omniroute.kit.clock import SystemClock
 from omniroute.kit.currency import exponent
-from omniroute.kit.money import Money, decimal_text, parse_amount
-from omniroute.kit.refusal import Refusal
-from omniroute.money import institutions, payments
-from omniroute.money.payments import AttemptState, InitiatePayment, NotInitiated, PaymentState, PaymentType
-from omniroute.money.policies import PolicyRulebooks
-from omniroute.ports.rails import Party, PartyKind
+from omniroute.kit.money import Money, decimal_text
+from omniroute.money import payments
+from omniroute.money.payments import AttemptState
+
+WIDE = 120
+"""Columns of a screen that has room for the rail's references; `show` tells them on any."""
 
 payments_app = typer.Typer(help="Follow payments, and see what is unknown.", no_args_is_help=True)
-
-COLUMNS = ("reference", "amount_minor", "currency", "source", "payee_kind", "payee")
-OPTIONAL = ("type", "institution", "name", "country", "bill", "narration", "connection", "send_after")
-FILE_BYTES_MAX = 64 * 1024 * 1024
-PROBLEMS_SHOWN = 20
-LOOK_S = 0.5
-ACTOR = "operator"
-
-
-def pay(
-    context: typer.Context,
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help=f"CSV with {', '.join(COLUMNS)} [, {', '.join(OPTIONAL)}]; payee_kind is bank_account, msisdn, till, "
-            "paybill, wallet or ledger; payee its number."
-        ),
-    ],
-    organisation: OrganisationOption,
-    wait: Annotated[int, typer.Option("--wait", help="Follow them for so many seconds; a worker must run.")] = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Initiate the payments of a CSV file, in its order. Exit code 1 says that some were refused, or failed.
-
-    The whole file is read first, and a bad line stops all of it. Repeating a file pays nothing twice: a reference is
-    one payment for ever.
-    """
-    with console.reporting():
-        outcomes, standings = asyncio.run(_pay(context, file, organisation, wait, quiet=as_json))
-    refused: list[dict[str, object]] = [
-        {"line": line, "reference": reference, "code": outcome.refusal.code, "detail": outcome.refusal.detail}
-        for line, reference, outcome in outcomes
-        if isinstance(outcome, NotInitiated)
-    ]
-    replayed = sum(isinstance(one, payments.Initiated) and one.replayed for _, _, one in outcomes)
-    counts = {"initiated": len(outcomes) - len(refused), "refused": len(refused), "replayed": replayed}
-    stands = dict(sorted(Counter(standing.status.value for standing in standings).items()))
-    if as_json:
-        console.show_json({**counts, "status": stands, "refusals": refused})
-    else:
-        if refused:
-            console.show_table(refused[:PROBLEMS_SHOWN])
-        console.say(", ".join(f"{count:,} {name}" for name, count in counts.items()))
-        console.say(", ".join(f"{count:,} {name}" for name, count in stands.items()))
-    failed = any(standing.payment.state is PaymentState.FAILED for standing in standings)
-    raise typer.Exit(console.PROBLEMS if refused or failed else console.OK)
-
-
-Outcomes = list[tuple[int, str, payments.InitiateOutcome]]
-
-
-async def _pay(
-    context: typer.Context, file: Path, organisation: str, wait_s: int, *, quiet: bool
-) -> tuple[Outcomes, list[payments.Standing]]:
-    tenant_id = ids.parse("org", organisation)
-    commands = read_payments(file)
-    settings, clock = with_database(load_settings(config=context.obj)), SystemClock()
-    meta = Meta(actor=ACTOR, channel="cli")
-    async with app_database(settings) as db, worker_database(settings) as worker_db:
-        days = BusinessDays(worker_db, clock)
-        await days.refresh()
-        initiator = payments.Initiator(
-            db, PolicyRulebooks(db, connectors(), clock=clock), clock=clock, business_day=days
-        )
-        outcomes: Outcomes = []
-        with _progress(quiet) as progress:
-            bar = progress.add_task("initiated", total=len(commands))
-            for start in range(0, len(commands), BATCH):
-                chunk = commands[start : start + BATCH]
-                requests = [payments.Request(command, ACTOR, None, meta) for _, command in chunk]
-                answers = await initiator.initiate_all(tenant_id, requests)
-                outcomes += [(line, c.reference, one) for (line, c), one in zip(chunk, answers, strict=True)]
-                progress.advance(bar, len(chunk))
-            made = [one.payment.payment_id for _, _, one in outcomes if isinstance(one, payments.Initiated)]
-            standings = await _follow(db, tenant_id, made, wait_s, progress)
-        await initiator.close()
-    return outcomes, standings
-
-
-async def _follow(
-    db: Database, tenant_id: UUID, payment_ids: Sequence[UUID], wait_s: int, progress: Progress
-) -> list[payments.Standing]:
-    """How payments stand: now, or when all are over, or when the wait is."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + wait_s
-    bar = progress.add_task("finished", total=len(payment_ids), visible=wait_s > 0)
-    while True:
-        async with db.tx(tenant_id, readonly=True) as tx:
-            found = await payments.find_payments(tx, payment_ids)
-        over = sum(one.payment.state.is_final or one.payment.state is PaymentState.NEEDS_REVIEW for one in found)
-        progress.update(bar, completed=over)
-        if over == len(payment_ids) or loop.time() >= end:
-            return found
-        await asyncio.sleep(LOOK_S)
-
-
-def _progress(quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description:>10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console.err,
-        disable=quiet,
-    )
-
-
-def read_payments(file: Path) -> list[tuple[int, InitiatePayment]]:
-    """The payments of a CSV file with the lines they stand on.
-
-    Raises: MalformedFile, naming every bad line, OSError.
-    """
-    size = file.stat().st_size
-    if not 0 < size <= FILE_BYTES_MAX:
-        raise MalformedFile(f"{file}: {size:,} bytes; a file has 1 to {FILE_BYTES_MAX:,}. Send larger ones as a batch")
-    found: list[tuple[int, InitiatePayment]] = []
-    problems: list[str] = []
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        try:
-            reader = csv.DictReader(lines, strict=True)
-            _check_columns(file, reader.fieldnames or [])
-            for row in reader:
-                try:
-                    found.append((reader.line_num, _payment(row)))
-                except (Refusal, ValueError) as error:
-                    detail = error.detail if isinstance(error, Refusal) else str(error)
-                    problems.append(f"line {reader.line_num}: {detail}")
-        except UnicodeDecodeError as error:
-            raise MalformedFile(f"{file}: not UTF-8; save it as CSV UTF-8") from error
-        except csv.Error as error:
-            raise MalformedFile(f"{file}, line {reader.line_num}: {error}") from error
-    if problems:
-        more = f" and {len(problems) - PROBLEMS_SHOWN:,} more" if len(problems) > PROBLEMS_SHOWN else ""
-        raise MalformedFile(f"{file}: {'; '.join(problems[:PROBLEMS_SHOWN])}{more}", problems=problems[:500])
-    if not found:
-        raise MalformedFile(f"{file}: there is no payment in it")
-    return found
-
-
-def _check_columns(file: Path, names: Sequence[str]) -> None:
-    missing = [name for name in COLUMNS if name not in names]
-    unknown = [name for name in names if name not in (*COLUMNS, *OPTIONAL)]
-    if missing or unknown or len(set(names)) != len(names):
-        wrong = f"missing {', '.join(missing)}" if missing else f"unknown or twice {', '.join(unknown or names)}"
-        raise MalformedFile(f"{file}: columns are {', '.join(COLUMNS)} and {', '.join(OPTIONAL)} if you like; {wrong}")
-
-
-def _payment(row: dict[str | Any, str | Any]) -> InitiatePayment:
-    if None in row or None in row.values():
-        raise ValueError("the number of fields is not that of the first line")
-    given = {name: text.strip() for name, text in row.items()}
-    kind = PartyKind(given["payee_kind"])
-    party = Party(
-        kind,
-        given["payee"],
-        given.get("institution") or None,
-        given.get("name") or None,
-        given.get("country") or None,
-        given.get("bill") or None,
-    )
-    currency = given["currency"]
-    at = given.get("send_after")
-    return payments.initiate_payment(
-        reference=given["reference"],
-        type=PaymentType(given.get("type") or "BULK_DISBURSEMENT"),
-        amount=Money(parse_amount(given["amount_minor"]), currency),
-        source_code=given["source"],
-        payee=party if kind is PartyKind.LEDGER else institutions.normalise_payee(party, currency=currency),
-        narration=given.get("narration") or "",
-        send_after=_instant(at) if at else None,
-        connection=given.get("connection") or None,
-    )
-
-
-def _instant(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("send_after: an instant with its offset, as 2026-11-21T08:00:00+01:00")
-    return at
 
 
 @payments_app.command("show")
@@ -243,13 +51,14 @@ def show_payment(
         "amount": f"{payment.amount.currency} {_decimal(payment.amount)}",
         "source": payment.source_code,
         "payee": " ".join(filter(None, (payment.payee.identifier, payment.payee.institution, payment.payee.name))),
+        "holder": next((one.holder.name for one in reversed(attempts) if one.holder is not None), None),
         "rail": payment.rail,
         "route": list(payment.route.get("why") or []),
         "external_reference": standing.external_reference,
     }
-    timeline = [
+    timeline: list[dict[str, object]] = [
         {
-            "at": step.at.isoformat(timespec="milliseconds"),
+            "at": step.at,
             "state": step.state,
             "source": step.source.value,
             "reason": step.reason,
@@ -257,7 +66,7 @@ def show_payment(
         }
         for step in steps
     ]
-    sends = [
+    sends: list[dict[str, object]] = [
         {
             "attempt": attempt.number,
             "rail": attempt.rail,
@@ -266,7 +75,7 @@ def show_payment(
             "code": attempt.code,
             "message": attempt.message,
             "queries": attempt.query_count,
-            "next_query_at": attempt.next_query_at and attempt.next_query_at.isoformat(timespec="seconds"),
+            "next_query_at": attempt.next_query_at,
         }
         for attempt in attempts
     ]
@@ -277,8 +86,8 @@ def show_payment(
         text = "; ".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
         console.say(f"{name.replace('_', ' '):20} {text}")
     if sends:
-        console.show_table(sends, title="attempts")
-    console.show_table(timeline, title="timeline")
+        console.show_table(sends, title="attempts", columns=_filled(sends))
+    console.show_table(timeline, title="timeline", columns=_filled(timeline))
 
 
 @payments_app.command("unknown")
@@ -313,16 +122,20 @@ def show_unknown(context: typer.Context, organisation: OrganisationOption, as_js
                 "age": str(age).partition(".")[0],
                 "owner": "operator" if manual else "worker",
                 "queries": attempt.query_count,
-                "next_query_at": None
-                if manual or attempt.next_query_at is None
-                else attempt.next_query_at.isoformat(timespec="seconds"),
+                "next_query_at": None if manual or attempt.next_query_at is None else attempt.next_query_at,
             }
         )
     if as_json:
         console.show_json(rows)
     elif rows:
-        console.show_table(rows)
+        wide = console.out.width >= WIDE
+        console.show_table(rows, columns=[name for name in rows[0] if wide or name != "our_ref"])
     console.err.print(f"{len(rows):,} unknown")
+
+
+def _filled(rows: Sequence[Mapping[str, object]]) -> list[str]:
+    """Columns in which something stands: a screen is narrow."""
+    return [name for name in rows[0] if any(row[name] not in (None, "") for row in rows)]
 
 
 def _decimal(amount: Money) -> str:

@@ -14,14 +14,13 @@ from omniroute.app.databases import app_database
 from omniroute.app.places import with_database
 from omniroute.app.settings import load_settings
 from omniroute.infra.postgres import Tx
-from omniroute.kit import ids
 from omniroute.kit.clock import SystemClock
 from omniroute.kit.refusal import Kind, Refusal
 from omniroute.parties import tenants
 
 T = TypeVar("T")
 
-OrganisationOption = Annotated[str, typer.Option("--organisation", "-o", help="Its id (org_...).")]
+OrganisationOption = Annotated[str, typer.Option("--organisation", "-o", help="Its slug, or its id (org_...).")]
 TriggerOption = Annotated[str | None, typer.Option("--trigger", help="Name of the event trigger.")]
 
 
@@ -94,9 +93,10 @@ def _uuid(text: str) -> UUID:
 
 def _ask(context: typer.Context, organisation: str, work: Callable[[Tx], Awaitable[T]]) -> T:
     async def run() -> T:
-        tenant_id = ids.parse("org", organisation)
-        async with app_database(with_database(load_settings(config=context.obj))) as db, db.tx(tenant_id) as tx:
-            await tenants.get_organisation(tx)  # An id nobody has is named, not shown as one without letters.
-            return await work(tx)
+        async with app_database(with_database(load_settings(config=context.obj))) as db:
+            tenant_id = await tenants.find_tenant(db, organisation)
+            async with db.tx(tenant_id) as tx:
+                await tenants.get_organisation(tx)  # An id nobody has is named, not shown as one without letters.
+                return await work(tx)
 
     return asyncio.run(run())

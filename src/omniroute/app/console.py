@@ -9,6 +9,7 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -39,10 +40,11 @@ def show_table(rows: Sequence[Mapping[str, object]], *, title: str = "", columns
     table = Table(title=title or None, title_justify="left")
     for name in names:
         numeric = bool(rows) and all(isinstance(row.get(name), int) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left")
+        # What does not fit goes on below: a reference or a time that is cut is of no use.
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(_cell(row.get(name))) for name in names))
-    out.print(table)
+    out.print(table, soft_wrap=False)
 
 
 def say(text: str) -> None:
@@ -72,4 +74,6 @@ def reporting() -> Iterator[None]:
 def _cell(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -11,9 +11,10 @@ payment's: a worker that dies anywhere repeats nothing and leaves nothing out. W
 approve it.
 """
 
-from omniroute.money.batches.checking import check
+from omniroute.money.batches.checking import check, payment_of
 from omniroute.money.batches.columns import COLUMNS
 from omniroute.money.batches.errors import FileKnown, MalformedBatch
+from omniroute.money.batches.files import PaymentFile
 from omniroute.money.batches.model import (
     BYTES_MAX,
     LINES_MAX,
@@ -22,6 +23,7 @@ from omniroute.money.batches.model import (
     BatchState,
     Count,
     Defaults,
+    FileLine,
     Funds,
     Line,
     LineState,
@@ -60,11 +62,13 @@ __all__ = [
     "Count",
     "Defaults",
     "FileKnown",
+    "FileLine",
     "Funds",
     "Line",
     "LineState",
     "MalformedBatch",
     "OnInvalid",
+    "PaymentFile",
     "Problem",
     "ReceiveBatch",
     "Sum",
@@ -79,6 +83,7 @@ __all__ = [
     "list_lines",
     "pain_002",
     "pause",
+    "payment_of",
     "reason_of",
     "receive",
     "reject",

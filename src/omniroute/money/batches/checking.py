@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, tzinfo
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,7 +17,16 @@ from omniroute.money import payments
 from omniroute.money.batches import journal, store
 from omniroute.money.batches.errors import DuplicateReference
 from omniroute.money.batches.events import BatchValidated
-from omniroute.money.batches.model import LINE_REFERENCE_MAX, Batch, BatchState, Funds, LineState, Problem, Sum
+from omniroute.money.batches.model import (
+    LINE_REFERENCE_MAX,
+    Batch,
+    BatchState,
+    FileLine,
+    Funds,
+    LineState,
+    Problem,
+    Sum,
+)
 from omniroute.money.institutions import normalise_payee
 from omniroute.money.payments import InitiatePayment, PaymentType, Rulebook
 from omniroute.money.payments.errors import MalformedPayment, PaymentExists, SourceNotFound
@@ -32,23 +41,20 @@ async def zone_of(tx: Tx) -> ZoneInfo:
     return ZoneInfo((await tenants.get_organisation(tx)).time_zone)
 
 
-def command_of(batch: Batch, row: Any, *, zone: ZoneInfo, now: datetime) -> InitiatePayment:
+def command_of(batch: Batch, row: Any, *, zone: tzinfo, now: datetime) -> InitiatePayment:
     """The payment that a line orders. Its day begins at midnight in `zone`; a day that has begun is now.
 
     Raises: MalformedPayment and what `normalise_payee` raises.
     """
-    if row.source_code is None:
-        raise MalformedPayment("source: the account that pays is missing, and the batch names none", field="source")
+    day = _begin(row.send_on, zone)
     if row.tries == 0 and len(row.reference) > LINE_REFERENCE_MAX:
         raise MalformedPayment(f"reference: up to {LINE_REFERENCE_MAX} characters in a batch", field="reference")
-    day = None if row.send_on is None else datetime.combine(row.send_on, time(), zone).astimezone(UTC)
-    party = normalise_payee(msgspec.convert(row.payee, Party), currency=row.currency)
     return payments.initiate_payment(
         reference=row.reference if row.tries == 0 else f"{row.reference}-r{row.tries}",
         type=PaymentType(row.type),
         amount=Money(row.amount_minor, row.currency),
-        source_code=row.source_code,
-        payee=party,
+        source_code=_source(row.source_code),
+        payee=normalise_payee(msgspec.convert(row.payee, Party), currency=row.currency),
         narration=row.narration,
         metadata=row.metadata,
         send_after=day if day is not None and day > now else None,
@@ -57,6 +63,41 @@ def command_of(batch: Batch, row: Any, *, zone: ZoneInfo, now: datetime) -> Init
         line_number=row.line_number,
         approved=True,
     )
+
+
+def payment_of(line: FileLine, *, zone: tzinfo) -> InitiatePayment:
+    """The payment that a line without a problem orders outside of any batch: it is approved, or not, by itself.
+
+    The same line is the same payment on any day, so it does not depend on what day it is.
+
+    Raises: MalformedPayment and what `normalise_payee` raises.
+    """
+    assert line.amount_minor is not None, "a line without a problem has an amount"
+    assert line.currency is not None, "and a currency"
+    assert line.type is not None, "and a type"
+    return payments.initiate_payment(
+        reference=line.reference or "",
+        type=PaymentType(line.type),
+        amount=Money(line.amount_minor, line.currency),
+        source_code=_source(line.source),
+        payee=normalise_payee(msgspec.convert(line.payee, Party), currency=line.currency),
+        narration=line.narration,
+        metadata=line.metadata,
+        send_after=_begin(line.send_on, zone),
+        connection=line.connection,
+    )
+
+
+def _source(code: str | None) -> str:
+    if code is None:
+        raise MalformedPayment(
+            "source: the account that pays is missing, and none is named for all lines", field="source"
+        )
+    return code
+
+
+def _begin(on: date | None, zone: tzinfo) -> datetime | None:
+    return None if on is None else datetime.combine(on, time(), zone).astimezone(UTC)
 
 
 def problem_of(refusal: Refusal) -> Problem:

@@ -126,7 +126,7 @@ def read_line(number: int, fields: Mapping[str, str], metadata: Mapping[str, Any
 def _currency(fields: Mapping[str, str], defaults: Defaults) -> str:
     currency = fields.get("currency") or defaults.currency
     if currency is None:
-        raise BadField("currency", "is missing, and the batch names none")
+        raise BadField("currency", "is missing, and none is named for all lines")
     exponent(currency)
     return currency
 
