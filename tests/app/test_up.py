@@ -59,6 +59,14 @@ def test_a_second_one_on_the_same_folder_is_refused(system: Running, folder: Pat
     assert httpx.get(system.url + "/health").status_code == 200
 
 
+def test_an_address_is_not_shared_with_another_one(system: Running, folder: Path) -> None:
+    port = system.url.rpartition(":")[2]
+    done = omniroute("up", "--port", port, data_dir=str(folder / "other"))
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert not (folder / "other").exists()
+
+
 async def test_a_request_that_is_open_at_the_end_is_answered_and_the_key_is_shown_once(folder: Path) -> None:
     data = folder / "second"
     with running(folder, "up", "--port", "0", data_dir=str(data)) as first:

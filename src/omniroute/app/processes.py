@@ -6,7 +6,6 @@ round of each background job, close the pools, stop the embedded server.
 
 import asyncio
 import gc
-import socket
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
@@ -19,6 +18,7 @@ from granian.server.embed import Server
 from omniroute import api
 from omniroute.app.gateway import NAME as GRAPHQL
 from omniroute.app.gateway import Gateway, gateway
+from omniroute.app.listening import reserved, until_listening
 from omniroute.app.places import postgres_folder, with_server
 from omniroute.app.settings import Settings
 from omniroute.app.signals import stop_on_signal
@@ -91,7 +91,7 @@ async def _answer(
     )
     serving = asyncio.create_task(server.serve())
     stopping = asyncio.create_task(stop.wait())
-    await _until_listening(settings.http_host, port, serving)
+    await until_listening(settings.http_host, port, serving)
     started(f"http://{settings.http_host}:{port}")
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -116,10 +116,10 @@ async def serve(settings: Settings, *, started: Callable[[str], None], only: Col
     """
     selection = api.EVERYTHING if only is None else api.select(*only, beside=[GRAPHQL])
     stop = stop_on_signal()
-    settings = _with_port(settings)
-    async with opened(settings) as house:
-        await repair_epoch(house)
-        await listen(house, stop, started=started, selection=selection)
+    with reserved(settings, started) as (settings, listens):
+        async with opened(settings) as house:
+            await repair_epoch(house)
+            await listen(house, stop, started=listens, selection=selection)
 
 
 async def background(
@@ -137,13 +137,13 @@ async def background(
         if settings.worker_http_port < 0:
             await work(house, stop, chosen)
             return
-        at = _with_port(replace(settings, http_port=settings.worker_http_port))
-        working = asyncio.create_task(work(house, stop, chosen))
-        try:
-            await listen(house, stop, started=started, selection=api.NOTHING, at=at)
-        finally:
-            stop.set()
-            await working
+        with reserved(replace(settings, http_port=settings.worker_http_port), started) as (at, listens):
+            working = asyncio.create_task(work(house, stop, chosen))
+            try:
+                await listen(house, stop, started=listens, selection=api.NOTHING, at=at)
+            finally:
+                stop.set()
+                await working
 
 
 async def repair_epoch(house: House) -> None:
@@ -177,46 +177,20 @@ async def up(
     """Everything in one process: server, migrations, first credential, doors and background work; and what runs
     `beside` it as long as it does."""
     stop = stop_on_signal()
-    settings = _with_port(settings)
-    async with embedded(settings) as settled:
-        await postgres.migrate(settled.database_owner_url or settled.database_url)
-        async with (beside or _nothing)(settled), opened(settled, create_keys=True, works=True) as house:
-            await repair_epoch(house)
-            await first(house)
-            working = asyncio.create_task(work(house, stop, JOB_NAMES))
-            try:
-                await listen(house, stop, started=started)
-            finally:
-                stop.set()
-                await working
+    with reserved(settings, started) as (settings, listens):
+        async with embedded(settings) as settled:
+            await postgres.migrate(settled.database_owner_url or settled.database_url)
+            async with (beside or _nothing)(settled), opened(settled, create_keys=True, works=True) as house:
+                await repair_epoch(house)
+                await first(house)
+                working = asyncio.create_task(work(house, stop, JOB_NAMES))
+                try:
+                    await listen(house, stop, started=listens)
+                finally:
+                    stop.set()
+                    await working
 
 
 @asynccontextmanager
 async def _nothing(_: Settings) -> AsyncIterator[None]:
     yield
-
-
-async def _until_listening(host: str, port: int, serving: asyncio.Task[None]) -> None:
-    """Raises: ConnectionError when the server cannot listen there."""
-    for _ in range(200):
-        if serving.done():
-            serving.result()
-            break
-        try:
-            _, writer = await asyncio.open_connection(host, port)
-        except OSError:
-            await asyncio.sleep(0.02)
-            continue
-        writer.close()
-        return
-    raise ConnectionError(f"cannot listen on {host}:{port}")
-
-
-def _with_port(settings: Settings) -> Settings:
-    """With a free port for port 0: rails are told where to call back, and handlers of ours are called there."""
-    if settings.http_port:
-        return settings
-    with socket.socket() as probe:
-        probe.bind((settings.http_host, 0))
-        port: int = probe.getsockname()[1]
-    return replace(settings, http_port=port)
