@@ -139,6 +139,10 @@ async def test_an_inherited_role_sees_each_cell_under_the_filter_that_grants_it(
             {"id": 4, "amount": 1000.5, "rail": "nip"},
         ]
     }
+    document = "{ payments(distinct_on: [amount], order_by: [{amount: asc}, {id: asc}]) { id } }"
+    assert await ask(document, "both", session={"x-hasura-rails": "{nip,mpesa}"}) == {
+        "payments": [{"id": 1}, {"id": 2}]
+    }
     hidden = "{ payments(where: {amount: {_eq: 250}}) { id } }"
     assert await ask(hidden, "both", session={"x-hasura-rails": "{mpesa}"}) == {"payments": []}
 

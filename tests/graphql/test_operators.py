@@ -58,6 +58,8 @@ CASES: list[tuple[str, list[int]]] = [
     ('{details: {_has_keys_any: ["retry", "lines"]}}', [1, 2]),
     ('{details: {_has_keys_all: ["channel", "lines"]}}', [1]),
     ("{details: {_eq: {}}}", [3]),
+    ('{details: {_in: [{}, {channel: "app"}]}}', [3, 5]),
+    ('{details: {_nin: [{}, {channel: "app"}]}}', [1, 2]),
     ('{details: {_cast: {String: {_like: "%ussd%"}}}}', [2]),
     ("{details: {_is_null: true}}", [4]),
     ('{labels: {_contains: ["bulk"]}}', [1, 4]),

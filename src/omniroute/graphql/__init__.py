@@ -29,6 +29,7 @@ from omniroute.graphql.metadata.product import product_metadata
 from omniroute.graphql.metadata.reading import read_folder
 from omniroute.graphql.metadata.tree import Metadata, Name, Problem
 from omniroute.graphql.model.catalog import Catalog, read_catalog
+from omniroute.graphql.model.implied import Implied
 from omniroute.graphql.plugged import Call, Operation, RootFields, Types
 from omniroute.graphql.session import Session
 from omniroute.graphql.triggers import (
@@ -57,6 +58,7 @@ __all__ = [
     "Gate",
     "HttpDoor",
     "Hub",
+    "Implied",
     "Limits",
     "LiveLimits",
     "Metadata",

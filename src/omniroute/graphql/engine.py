@@ -24,6 +24,7 @@ from omniroute.graphql.fields import META, Collector, Field
 from omniroute.graphql.limits import Limits, check_size, check_value_nesting, parse_within
 from omniroute.graphql.metadata.tree import Metadata
 from omniroute.graphql.model.catalog import Catalog, read_catalog
+from omniroute.graphql.model.implied import Implied
 from omniroute.graphql.model.roles import RoleView, known_roles
 from omniroute.graphql.model.tables import Model
 from omniroute.graphql.plugged import Operation, RootFields, operation_of
@@ -101,10 +102,11 @@ class Engine:
         limits: Limits | None = None,
         stringify_numerics: bool = False,
         plugged: Sequence[RootFields] = (),
+        implied: Sequence[Implied] = (),
     ) -> None:
         self.db = db
         self.metadata = metadata
-        self.model = Model(metadata, catalog)
+        self.model = Model(metadata, catalog, implied)
         self.limits = limits or Limits()
         self.stringify_numerics = stringify_numerics
         self.plugged = tuple(plugged)

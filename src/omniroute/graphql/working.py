@@ -45,6 +45,11 @@ class Working:
             self._worker_db, before=before
         )
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call or a delivery is under way."""
+        return self.runner.is_busy or self.courier.is_busy
+
     async def close(self) -> None:
         """Take nothing new, record what is under way."""
         await self.runner.close()

@@ -77,6 +77,11 @@ class ActionRunner:
         self._in_flight_max = in_flight_max
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call is under way."""
+        return bool(self._tasks)
+
     async def idle(self) -> None:
         """Wait until every call that is under way has been recorded."""
         while self._tasks:

@@ -11,6 +11,7 @@ from omniroute.graphql.model.expressions import (
     Expression,
     IsNull,
     Listed,
+    Mapped,
     Not,
     Or,
     Term,
@@ -53,7 +54,20 @@ class Where:
             target = self.view.tables[member.target]
             return Exists(target.name, member.pairs, self.read(target, given, path), target.guards)
         assert isinstance(member, ColumnField | ComputedView)
-        return self._comparison(member.term(), given, path)
+        found = self._comparison(member.term(), given, path)
+        return And((found, *self._implied(table, member, found))) if isinstance(member, ColumnField) else found
+
+    def _implied(self, table: TableView, member: ColumnField, found: Expression) -> list[Expression]:
+        """What a condition on a column says about others."""
+        followed = self.view.model.implied.get((table.name, member.column.name))
+        if followed is None:
+            return []
+        other = Term(table.tracked.relation.columns[followed.other].type, column=followed.other)
+        return [
+            Compare(other, "_in", Mapped(one.value, followed.means))
+            for one in (found.items if isinstance(found, And) else (found,))
+            if isinstance(one, Compare) and one.operator in ("_eq", "_in") and not one.term.as_text
+        ]
 
     def _each(self, table: TableView, given: Given, path: str) -> tuple[Expression, ...]:
         if given is None:

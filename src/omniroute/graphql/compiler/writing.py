@@ -25,6 +25,7 @@ from omniroute.graphql.model.expressions import (
     FromVariable,
     IsNull,
     Listed,
+    Mapped,
     Not,
     Or,
     Template,
@@ -32,9 +33,9 @@ from omniroute.graphql.model.expressions import (
     Value,
     any_of,
 )
-from omniroute.graphql.model.scalars import as_parameter
+from omniroute.graphql.model.scalars import JSONS, as_parameter
 
-How = Literal["value", "json", "list", "count", "path", "session"]
+How = Literal["value", "json", "list", "jsons", "count", "path", "session"]
 
 TEXT = PgType("pg_catalog", "text")
 BIGINT = PgType("pg_catalog", "int8")
@@ -69,6 +70,8 @@ class Writer:
     slots: list[Slot] = field(default_factory=list)
     _aliases: int = 0
     _session: dict[tuple[str, How], int] = field(default_factory=dict)
+    _guarded: dict[tuple[str, str], Composable] = field(default_factory=dict)
+    """Columns that are null under conditions: DISTINCT ON wants the very expression of ORDER BY, parameters and all."""
 
     def alias(self) -> Identifier:
         """A name no column and no field of a request can have: GraphQL names hold no dollar sign."""
@@ -142,6 +145,9 @@ class Writer:
 
     def term(self, term: Term, alias: Identifier) -> Composable:
         """What is compared, selected or ordered by."""
+        if term.column is not None and term.only_where is not None:
+            text = self._guarded_column(term.column, term.only_where, alias)
+            return SQL("({})::text").format(text) if term.as_text else text
         if term.routine is not None:
             text = self.call(term.routine, alias, {}, term.session_argument)
         else:
@@ -150,6 +156,13 @@ class Writer:
         if term.only_where is not None:
             text = SQL("CASE WHEN {} THEN {} END").format(self.condition(any_of(term.only_where), alias), text)
         return SQL("({})::text").format(text) if term.as_text else text
+
+    def _guarded_column(self, name: str, only_where: tuple[Expression, ...], alias: Identifier) -> Composable:
+        key = (alias.as_string(None), name)
+        if key not in self._guarded:
+            allowed = self.condition(any_of(only_where), alias)
+            self._guarded[key] = SQL("CASE WHEN {} THEN {} END").format(allowed, self.column(alias, name))
+        return self._guarded[key]
 
     def call(
         self,
@@ -177,9 +190,9 @@ class Writer:
                 return self._in_arrays(left, item, kind)
             many = PgType(kind.schema, kind.name, True, kind.is_enum)
             word = SQL("= ANY") if operator == "_in" else SQL("<> ALL")
-            return SQL("({} {} ({}))").format(left, word, self.bind(item.value, many, how="list"))
+            return SQL("({} {} ({}))").format(left, word, self.bind(item.value, many, how=_many(kind)))
         symbols = COMPARISONS | TEXT_OPERATORS | CONTAINMENT | KEY_OPERATORS
-        how: How = "list" if kind.is_array else "value"
+        how: How = _many(kind) if kind.is_array else "value"
         if operator in TEXT_OPERATORS:
             kind = kind if kind.name == "citext" else TEXT
         elif operator == "_has_key":
@@ -194,9 +207,14 @@ class Writer:
         """Lists of lists have no PostgreSQL array of their own: each is compared by itself."""
         if not isinstance(item.value, Listed):
             raise RequestRefused("a list of lists must stand in the document, not in a variable", code="not-supported")
-        equal = [SQL("({} = {})").format(left, self.bind(one, kind, how="list")) for one in item.value.items]
+        equal = [SQL("({} = {})").format(left, self.bind(one, kind, how=_many(kind))) for one in item.value.items]
         found = SQL("({})").format(SQL(" OR ").join(equal)) if equal else SQL("false")
         return found if item.operator == "_in" else SQL("(NOT {})").format(found)
+
+
+def _many(kind: PgType) -> How:
+    """How a list of values of a type is handed over."""
+    return "jsons" if kind.name in JSONS else "list"
 
 
 def parameters(slots: Iterable[Slot], variables: Mapping[str, Any], session: Mapping[str, str]) -> list[Any]:
@@ -217,10 +235,12 @@ def _parameter(slot: Slot, variables: Mapping[str, Any], session: Mapping[str, s
                 raise RequestRefused("unexpected negative value", path=slot.path)
         case "path":
             value = _json_path(str(value), slot.path)
-        case "list":
+        case "list" | "jsons":
             # A session variable holds an array as PostgreSQL writes it.
             if not isinstance(value, list | str):
                 value = [value]
+    if slot.how == "jsons" and isinstance(value, list):
+        value = [as_parameter(item, is_json=True) for item in value]
     made = as_parameter(value, is_json=slot.how == "json")
     try:
         for text in made if isinstance(made, list) else [made]:
@@ -247,6 +267,9 @@ def resolve(value: Value, variables: Mapping[str, Any], session: Mapping[str, st
             return session[name]
         case Listed(items):
             return [resolve(item, variables, session) for item in items]
+        case Mapped(inner, means):
+            found = resolve(inner, variables, session)
+            return [one for item in (found if isinstance(found, list) else [found]) for one in means.get(item, ())]
         case Template(members) if isinstance(members, tuple):
             return [resolve(item, variables, session) for item in members]
         case Template(members):

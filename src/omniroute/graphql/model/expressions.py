@@ -46,7 +46,15 @@ class Template:
     members: Mapping[str, "Value | Template"] | tuple["Value | Template", ...]
 
 
-Value = Constant | FromVariable | FromSession | Listed | Template
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What a value, or each of a list, stands for in `means`; values that are not there stand for nothing."""
+
+    value: "Value"
+    means: Mapping[str, tuple[str, ...]]
+
+
+Value = Constant | FromVariable | FromSession | Listed | Template | Mapped
 
 
 @dataclass(frozen=True, slots=True)

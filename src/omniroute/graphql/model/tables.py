@@ -3,7 +3,7 @@
 Made from metadata and catalog together; where they do not fit, the place is named in `problems` and left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from omniroute.graphql.metadata.naming import Names
@@ -18,6 +18,7 @@ from omniroute.graphql.metadata.tree import (
     Table,
 )
 from omniroute.graphql.model.catalog import Catalog, Parameter, Relation, Routine
+from omniroute.graphql.model.implied import Implied
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Tracked:
 class Model:
     """Everything tracked in one source, resolved."""
 
-    def __init__(self, metadata: Metadata, catalog: Catalog) -> None:
+    def __init__(self, metadata: Metadata, catalog: Catalog, implied: Sequence[Implied] = ()) -> None:
         self.metadata = metadata
         self.source = metadata.sources[0] if metadata.sources else Source("default")
         self.names = Names(self.source.naming)
@@ -79,6 +80,10 @@ class Model:
         for table in self.source.tables:
             self._add(table, tracked)
         self.functions = tuple(found for one in self.source.functions if (found := self._callable(one)))
+        columns = {name: one.relation.columns for name, one in self.tables.items()}
+        self.implied = {
+            (one.table, one.column): one for one in implied if {one.column, one.other} <= columns.get(one.table, {}).keys()
+        }
 
     def _add(self, table: Table, tracked: Mapping[Name, Table]) -> None:
         where = f"table {table.name}"

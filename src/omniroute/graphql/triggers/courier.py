@@ -46,6 +46,11 @@ class TriggerCourier:
         self._tasks: set[asyncio.Task[None]] = set()
         self._busy: Counter[str] = Counter()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an attempt is under way."""
+        return bool(self._tasks)
+
     async def idle(self) -> None:
         """Wait until every attempt that is under way has been recorded."""
         while self._tasks:
