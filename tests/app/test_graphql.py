@@ -145,7 +145,7 @@ async def test_a_newcomer_pays_through_graphql_and_sees_it_happen(system: Runnin
         )
         return answer["errors"] if "errors" in answer else answer["data"]["said"]
 
-    async with asyncio.timeout(PATIENCE_S), subscribed(system, owner, FOLLOW) as following:
+    async with asyncio.timeout(4 * PATIENCE_S), subscribed(system, owner, FOLLOW) as following:
         assert (await following())["payment_transactions"] == []
         assert await said(owner, VERIFY, number=nuban(12_345_678)) == {"verified": True}
         assert await said(owner, PAY, input=payment("one")) == {"status": "PENDING"}
@@ -178,6 +178,7 @@ def test_metadata_is_read_again_on_sighup(system: Running, metadata: Path) -> No
     assert "payment_transactions" in roots(system)
     system.process.send_signal(signal.SIGHUP)
     until(system, "the metadata was read again", 1)
+    until(system, "background work follows the metadata", 1)
     assert "omniroute_branch" in roots(system)
     assert "payment_transactions" not in roots(system)
     (metadata / "version.yaml").write_text("version: 1\n")

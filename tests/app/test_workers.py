@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import socket
 from pathlib import Path
 
@@ -21,9 +23,10 @@ async def test_every_job_does_a_round_with_the_rights_it_has(database_url: str, 
         "OMNIROUTE_EVENT_RETENTION_DAYS": "30",
         "OMNIROUTE_SECRETS_DIR": str(tmp_path / "keys"),
     }
-    async with opened(load_settings(environment), create_keys=True) as house, gateway_work(house) as working:
-        assert working is not None
-        jobs = [*JOBS, *(job.of(working) for job in GATEWAY_JOBS)]
+    async with opened(load_settings(environment), create_keys=True) as house, gateway_work(house) as gateway:
+        assert gateway is not None
+        assert gateway.working is not None
+        jobs = [*JOBS, *(job.of(gateway) for job in GATEWAY_JOBS)]
         done = {job.name: await job.round(house) for job in jobs}
     assert set(done) == {
         "payments.send",
@@ -56,6 +59,51 @@ async def test_every_job_does_a_round_with_the_rights_it_has(database_url: str, 
         "events.retain",
         "people.login_attempts",
     }
+
+
+TRACKED = """- name: default
+  kind: postgres
+  tables:
+    - table: {schema: omniroute, name: branch}
+"""
+HEARD_BY_NOBODY = """      event_triggers:
+        - {name: never, definition: {insert: {columns: '*'}}, webhook: 'https://nobody.example/'}
+"""
+
+
+async def test_background_work_follows_metadata_that_are_read_again(database_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "metadata"
+    environment = {
+        "OMNIROUTE_DATABASE_URL": database_url,
+        "OMNIROUTE_SECRETS_DIR": str(tmp_path / "keys"),
+        "OMNIROUTE_GRAPHQL_METADATA_DIR": str(folder),
+    }
+    async with opened(load_settings(environment), create_keys=True) as house, gateway_work(house) as gateway:
+        assert gateway is not None
+        deliver = next(job for job in GATEWAY_JOBS if job.name == "graphql.deliver").of(gateway)
+        assert gateway.working is None  # There are none yet.
+        assert await deliver.round(house) == 0
+        (folder / "databases").mkdir(parents=True)
+        (folder / "version.yaml").write_text("version: 3\n")
+        (folder / "databases" / "databases.yaml").write_text(TRACKED)
+        os.kill(os.getpid(), signal.SIGHUP)
+        for _ in range(6_000):
+            if gateway.working is not None:
+                break
+            await asyncio.sleep(0.01)
+        first = gateway.working
+        assert first is not None
+        assert first.problems == ()
+        (folder / "databases" / "databases.yaml").write_text(TRACKED + HEARD_BY_NOBODY)
+        await gateway.read_again()
+        second = gateway.working
+        assert second is not first
+        assert second is not None
+        assert [one.where for one in second.problems] != []
+        assert await deliver.round(house) == 0
+        (folder / "version.yaml").write_text("version: 1\n")
+        await gateway.read_again()
+        assert gateway.working is second
 
 
 def test_jobs_are_chosen_by_name_and_by_family() -> None:
@@ -97,6 +145,7 @@ async def test_a_worker_tells_about_itself(database_url: str, tmp_path: Path) ->
             assert (ready.status_code, ready.json()["checks"]) == (200, {"database": "ok", "disk": "ok"})
             metrics = (await client.get("/metrics")).text
             assert 'omniroute_job_items_total{job="ledger.fold"}' in metrics
+            worker.process.send_signal(signal.SIGHUP)  # It has nothing to read again, and lives on.
             other = await client.get("/v1/any/branches")
             assert (other.status_code, other.json()["code"]) == (404, "api.not_served_here")
         found = await asyncio.to_thread(omniroute, "doctor", "--json", **settings)

@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from omniroute import graphql
+from omniroute.app.gateway_states import IMPLIED
 from omniroute.app.settings import PREFIX, Settings
 from omniroute.app.wiring import House
 from omniroute.graphql import (
@@ -93,7 +93,7 @@ async def open_engine(house: House) -> Engine:
     stringify = settings.graphql_stringify_numerics
     calls = await handler_calls(settings, house.money.clients)
     actions = Actions(db, metadata, calls, clock=house.clock, vault=house.vault, stringify_numerics=stringify)
-    engine = await Engine.open(db, metadata, stringify_numerics=stringify, plugged=[actions])
+    engine = await Engine.open(db, metadata, stringify_numerics=stringify, plugged=[actions], implied=IMPLIED)
     for problem in engine.model.problems:
         log.warning("metadata does not fit the database", where=problem.where, what=problem.what)
     return engine
@@ -107,7 +107,8 @@ async def gateway(house: House, authenticator: Authenticator, *, served: bool = 
     """
     settings, clock, registry = house.settings, house.clock, house.registry
     if not served or not settings.graphql_enabled:
-        yield Gateway()
+        async with house.hangups.heard():
+            yield Gateway()
         return
     serving = await Serving.open(lambda: open_engine(house), allow_list=settings.graphql_allow_list)
     gate = Gate(
@@ -120,19 +121,8 @@ async def gateway(house: House, authenticator: Authenticator, *, served: bool = 
     http = HttpDoor(gate, limits=DoorLimits(settings.request_bytes_max), registry=registry)
     hub = Hub(house.db, house.worker_db)
     socket = SocketDoor(gate, serving, hub, clock=clock, operations=http.tally, registry=registry)
-    async with _reloading(serving):
-        try:
-            yield Gateway(graphql.mount(http, socket, page=settings.graphql_page), socket)
-        finally:
-            await hub.close()
 
-
-@asynccontextmanager
-async def _reloading(serving: Serving) -> AsyncIterator[None]:
-    """Reload on SIGHUP, one at a time. What cannot be loaded is logged, and what was served is served on."""
-    loop, tasks = asyncio.get_running_loop(), set[asyncio.Task[None]]()
-
-    async def reload() -> None:
+    async def read_again() -> None:
         try:
             await serving.reload()
         except Exception as error:
@@ -140,16 +130,8 @@ async def _reloading(serving: Serving) -> AsyncIterator[None]:
         else:
             log.info("the metadata was read again")
 
-    def told() -> None:
-        task = loop.create_task(reload())
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, told)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async with house.hangups.heard(read_again):
+        try:
+            yield Gateway(graphql.mount(http, socket, page=settings.graphql_page), socket)
+        finally:
+            await hub.close()

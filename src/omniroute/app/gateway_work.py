@@ -15,35 +15,72 @@ from omniroute.kit.refusal import Refusal
 log = logger("omniroute.gateway")
 
 
+class GatewayWork:
+    """What the metadata ask of the background. `working` is that of the metadata as they were read last; None when they
+    never could be."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._reading = asyncio.Lock()
+        self._left: list[Working] = []
+        self.working: Working | None = None
+
+    async def read(self) -> None:
+        """Read the metadata, again or for the first time; those that cannot be read leave what was in use.
+
+        What is under way goes on by the metadata it began with.
+        """
+        async with self._reading:
+            house, settings = self._house, self._house.settings
+            try:
+                metadata = await asyncio.to_thread(graphql.load_metadata, metadata_folder(settings))
+            except Refusal as refusal:
+                waits = self.working is None
+                log.error("the metadata of triggers and actions cannot be read", reason=refusal.detail, waits=waits)
+                return
+            working = Working(
+                house.db,
+                house.worker_db,
+                metadata,
+                await handler_calls(settings, house.money.clients),
+                clock=house.clock,
+                vault=house.vault,
+                rows=ROWS,
+                repeatable=[one.strip() for one in settings.graphql_repeatable_actions.split(",") if one.strip()],
+            )
+            for problem in working.problems:
+                log.warning("a trigger is not served", where=problem.where, what=problem.what)
+            self._left = [one for one in self._left if one.is_busy]
+            if self.working is not None:
+                self._left.append(self.working)
+            self.working = working
+
+    async def read_again(self) -> None:
+        """As `read`, and say so."""
+        before = self.working
+        await self.read()
+        if self.working is not before:
+            log.info("background work follows the metadata as they are now")
+
+    async def close(self) -> None:
+        """Take nothing new, record what is under way."""
+        for one in (*self._left, *([] if self.working is None else [self.working])):
+            await one.close()
+
+
 @asynccontextmanager
-async def gateway_work(house: House) -> AsyncIterator[Working | None]:
-    """What the metadata ask of the background, as they are now; None when GraphQL is not served.
+async def gateway_work(house: House) -> AsyncIterator[GatewayWork | None]:
+    """What the metadata ask of the background; None when GraphQL is not served. SIGHUP reads the metadata again.
 
     Metadata that cannot be read stop only this work: payments go on.
     """
-    settings = house.settings
-    if not settings.graphql_enabled:
+    if not house.settings.graphql_enabled:
         yield None
         return
-    try:
-        metadata = await asyncio.to_thread(graphql.load_metadata, metadata_folder(settings))
-    except Refusal as refusal:
-        log.error("the metadata cannot be read; triggers and asynchronous actions wait", reason=refusal.detail)
-        yield None
-        return
-    working = Working(
-        house.db,
-        house.worker_db,
-        metadata,
-        await handler_calls(settings, house.money.clients),
-        clock=house.clock,
-        vault=house.vault,
-        rows=ROWS,
-        repeatable=[one.strip() for one in settings.graphql_repeatable_actions.split(",") if one.strip()],
-    )
-    for problem in working.problems:
-        log.warning("a trigger is not served", where=problem.where, what=problem.what)
-    try:
-        yield working
-    finally:
-        await working.close()
+    work = GatewayWork(house)
+    await work.read()
+    async with house.hangups.heard(work.read_again):
+        try:
+            yield work
+        finally:
+            await work.close()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -13,6 +13,7 @@ from omniroute.app.calendar import BusinessDays
 from omniroute.app.databases import open_vault, pool_limits, worker_database
 from omniroute.app.rails import connectors, worker_id
 from omniroute.app.settings import Settings
+from omniroute.app.signals import Hangups
 from omniroute.infra.batch import BatchLimits
 from omniroute.infra.http import Limits, RailClients, public_only
 from omniroute.infra.postgres import Database, present
@@ -68,6 +69,7 @@ class House:
     vault: Vault
     money: Money
     courier: webhooks.Courier
+    hangups: Hangups = field(default_factory=Hangups)
 
     def services(self, selection: api.Selection) -> api.Services:
         """What the REST door gets, for these of its modules."""

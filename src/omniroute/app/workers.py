@@ -9,7 +9,7 @@ from datetime import timedelta
 from prometheus_client import Counter
 
 from omniroute import ledger
-from omniroute.app.gateway_work import gateway_work
+from omniroute.app.gateway_work import GatewayWork, gateway_work
 from omniroute.app.settings import Settings
 from omniroute.app.wiring import House
 from omniroute.graphql import Working
@@ -54,9 +54,13 @@ class GatewayJob:
     round: Callable[[Working, House], Awaitable[int]]
     pause_ms: Callable[[Settings], int]
 
-    def of(self, working: Working) -> Job:
-        """As a job of a process."""
-        return Job(self.name, lambda house: self.round(working, house), self.pause_ms)
+    def of(self, gateway: GatewayWork) -> Job:
+        """As a job of a process: by the metadata as they are at each round."""
+
+        async def one(house: House) -> int:
+            return 0 if gateway.working is None else await self.round(gateway.working, house)
+
+        return Job(self.name, one, self.pause_ms)
 
 
 def select_jobs(names: Collection[str]) -> frozenset[str]:
@@ -79,7 +83,7 @@ async def work(house: House, stop: asyncio.Event, chosen: Collection[str]) -> No
     faults = Counter(
         "omniroute_job_faults", "Rounds that failed and are tried again.", ("job",), registry=house.registry
     )
-    async with _gateway_jobs(house, chosen) as more, asyncio.TaskGroup() as group:
+    async with house.hangups.heard(), _gateway_jobs(house, chosen) as more, asyncio.TaskGroup() as group:
         for job in (*JOBS, *more):
             if job.name in chosen:
                 group.create_task(_repeat(job, house, stop, rounds, faults), name=job.name)
@@ -93,8 +97,8 @@ async def _gateway_jobs(house: House, chosen: Collection[str]) -> AsyncIterator[
     if not any(job.name in chosen for job in GATEWAY_JOBS):
         yield ()
         return
-    async with gateway_work(house) as working:
-        yield () if working is None else [job.of(working) for job in GATEWAY_JOBS]
+    async with gateway_work(house) as gateway:
+        yield () if gateway is None else [job.of(gateway) for job in GATEWAY_JOBS]
 
 
 async def _repeat(job: Job, house: House, stop: asyncio.Event, items: Counter, faults: Counter) -> None:
