@@ -1,6 +1,7 @@
 """What is kept between requests: the schema of each role, and for each operation its statement by the shape of the
 variables."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from omniroute.graphql.compiler.mutating import Changes, compile_mutation
 from omniroute.graphql.compiler.selecting import Compiler, Statement
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.fields import META, Collector, Field
-from omniroute.graphql.limits import Limits, check_size, check_value_nesting, parse_within
+from omniroute.graphql.limits import Limits, check_size, check_value_nesting, has_more_values, parse_within
 from omniroute.graphql.metadata.tree import Metadata
 from omniroute.graphql.model.catalog import Catalog, read_catalog
 from omniroute.graphql.model.implied import Implied
@@ -35,6 +36,11 @@ from omniroute.infra.postgres import Database
 K = TypeVar("K")
 V = TypeVar("V")
 
+DOCUMENT_LARGE = 10_000
+"""Characters of a document, and"""
+VALUES_LARGE = 2_000
+"""values in variables beyond which others would wait for the work put into a request. It is done beside the event loop,
+for one such request at a time. A statement with a place for each of very many values is not kept."""
 OPERATIONS_KEPT = 1_000
 SHAPES_KEPT = 50
 UNKNOWN_ROLE = "\0"
@@ -111,6 +117,7 @@ class Engine:
         self.stringify_numerics = stringify_numerics
         self.plugged = tuple(plugged)
         self.roles = known_roles(metadata).union(*(one.roles() for one in self.plugged))
+        self._large = asyncio.Semaphore(1)
         self._schemas: dict[tuple[str, bool], RoleSchema] = {}
         self._operations: _Kept[tuple[str, str, str | None, bool], Prepared] = _Kept(OPERATIONS_KEPT)
 
@@ -126,6 +133,34 @@ class Engine:
         if key not in self._schemas:
             self._schemas[key] = build_schema(RoleView(self.model, known), self.plugged, is_backend=is_backend)
         return self._schemas[key]
+
+    async def prepared(
+        self, role: str, document: str, operation_name: str | None, *, is_backend: bool = False
+    ) -> Prepared:
+        """As `prepare`; others are served while a large document is read.
+
+        Raises: RequestRefused.
+        """
+        key = (role if role in self.roles else UNKNOWN_ROLE, document, operation_name, is_backend)
+        found = self._operations.find(key)
+        if found is not None or len(document) <= DOCUMENT_LARGE:
+            return found or self.prepare(role, document, operation_name, is_backend=is_backend)
+        self.schema(role, is_backend=is_backend)
+        async with self._large:
+            made = await asyncio.to_thread(self._prepare, *key)
+        return self._operations.keep(key, made)
+
+    async def planned(self, role: str, prepared: Prepared, given: Mapping[str, Any]) -> tuple[dict[str, Any], Plan]:
+        """The variables and the plan of a request; others are served while one for very many values is made.
+
+        Raises: RequestRefused.
+        """
+        if not has_more_values(given, VALUES_LARGE):
+            values = self.variables(role, prepared, given)
+            return values, self.plan(role, prepared, values)
+        async with self._large:
+            values = await asyncio.to_thread(self.variables, role, prepared, given)
+            return values, await asyncio.to_thread(self._plan, role, prepared, values)
 
     def prepare(self, role: str, document: str, operation_name: str | None, *, is_backend: bool = False) -> Prepared:
         """Parse, bound and validate a document, once. `is_backend`: for one of our own side.

@@ -63,15 +63,15 @@ async def execute(
     Raises: DatabaseUnavailable.
     """
     try:
-        prepared = engine.prepare(role, document, operation_name, is_backend=session.is_backend)
+        given = variables or {}
+        prepared = await engine.prepared(role, document, operation_name, is_backend=session.is_backend)
         if operation_of(prepared.operation) == "subscription":
             raise RequestRefused(
                 "subscriptions are not supported over HTTP, use websockets instead", code="unexpected-payload"
             )
-        values = engine.variables(role, prepared, variables or {})
-        plan = engine.plan(role, prepared, values)
+        values, plan = await engine.planned(role, prepared, given)
         request = _Request(engine, role, session, document, prepared, plan, values)
-        found = _meta(request, variables or {})
+        found = _meta(request, given)
         if plan.statement is not None:
             sent = parameters(plan.statement.slots, values, session.variables)
             rows = await _read(request, plan.statement, sent)

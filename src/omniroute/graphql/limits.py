@@ -92,6 +92,17 @@ def check_value_nesting(value: Any) -> None:
         open_ += ((item, level + 1) for item in inner)
 
 
+def has_more_values(value: Any, most: int) -> bool:
+    """Whether variables hold more values than this. It stops counting there."""
+    open_, count = [value], 0
+    while open_ and count <= most:
+        one = open_.pop()
+        inner = one.values() if isinstance(one, Mapping) else one if isinstance(one, list) else ()
+        count += 1
+        open_ += inner
+    return count > most
+
+
 def check_size(
     operation: OperationDefinitionNode,
     fragments: Mapping[str, FragmentDefinitionNode],
