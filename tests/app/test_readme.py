@@ -22,5 +22,17 @@ def test_the_first_call_works_as_printed(folder: Path) -> None:
         script = re.sub(r"URL=\S+", f"URL={system.url}", script, count=1)
         done = subprocess.run(["bash", "-eu", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    balance = json.loads(done.stdout[done.stdout.rindex("{") :])
+    told = json.JSONDecoder()
+    answers, rest = [], done.stdout.strip()
+    while rest:
+        answer, end = told.raw_decode(rest)
+        answers.append(answer)
+        rest = rest[end:].lstrip()
+    balance, shown = answers[-2:]
     assert (balance["posted"], balance["available"]) == (150_000, 150_000)
+    (transaction,) = shown["data"]["ledger_transactions"]
+    sides = {entry["side"]: entry["account"] for entry in transaction["entries"]}
+    assert sides == {
+        "DEBIT": {"code": "cash:nairobi", "balance": 1500},
+        "CREDIT": {"code": "wallet:amina", "balance": 1500},
+    }

@@ -13,7 +13,7 @@ from typing import Any
 from omniroute.money.institutions import check_digit, directory
 from omniroute.sandbox import wallets
 from omniroute.sandbox.faults import MAGIC
-from omniroute.sandbox.nip import people
+from omniroute.sandbox.nip import holder
 
 FUNDS_MINOR = 500_000_000_00
 AMOUNT_MINOR = (500_00, 20_000_00)
@@ -120,4 +120,4 @@ def _payee(corridor: Corridor, number: int, last: str, chosen: random.Random) ->
     assert known.national_code is not None
     serial = f"2{number:05}{last}"
     account = f"{serial}{check_digit(known.national_code, serial)}"
-    return account, bank, people.holder(bank, account).name if named else ""
+    return account, bank, holder(bank, account).name if named else ""

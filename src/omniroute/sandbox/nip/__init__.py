@@ -4,7 +4,8 @@ One switch behind both: holders made from account numbers, transfers at once, st
 minute, duplicates answered with 26 or 94, and a settlement report of what really moved. See `switch` for magic payees.
 """
 
+from omniroute.sandbox.nip.people import holder
 from omniroute.sandbox.nip.rest import NipRestSandbox
 from omniroute.sandbox.nip.soap import NipSandbox
 
-__all__ = ["NipRestSandbox", "NipSandbox"]
+__all__ = ["NipRestSandbox", "NipSandbox", "holder"]
