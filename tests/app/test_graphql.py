@@ -6,7 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,6 +15,7 @@ import httpx
 import pytest
 from websockets import Subprotocol
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from omniroute import api
 from omniroute.graphql import product_metadata
@@ -23,6 +24,7 @@ from tests.app.commands import PATIENCE_S, Running, omniroute, running
 from tests.app.newcomer import Newcomer, Receiver, receiving
 
 SECRET = "an admin secret of the tests"
+BACKLOG, SOCKETS = 32, 80
 TABLE = "[{{name: default, kind: postgres, tables: [{{table: {{schema: omniroute, name: {name}}}}}]}}]"
 
 
@@ -54,8 +56,9 @@ def system(folder: Path, metadata: Path, receiver: Receiver) -> Iterator[Running
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NOTIFICATION_SERVICE_URL", receiver.url)
         with running(
-            folder, "up", "--port", "0", sandbox_port="0", allow_private_handlers="true", **settings
-        ) as process:
+            folder, "up", "--port", "0", sandbox_port="0", allow_private_handlers="true", http_backlog=str(BACKLOG),
+            graphql_connections_max=str(SOCKETS), graphql_connection_operations_max="1", **settings,
+        ) as process:  # fmt: skip
             assert process.url
             yield process
 
@@ -113,6 +116,37 @@ async def subscribed(system: Running, token: str, document: str) -> AsyncIterato
                     return got["payload"]["data"]
 
         yield following
+
+
+async def test_open_connections_leave_room_for_others(system: Running) -> None:
+    """Far more than the kernel would keep waiting: subscribers stay, and so do clients that idle."""
+    headers = {"x-hasura-admin-secret": SECRET}
+    hello = json.dumps({"type": "connection_init", "payload": {"headers": headers}})
+    wanted = json.dumps({"type": "subscribe", "id": "1", "payload": {"query": "subscription { branches { id } }"}})
+    address, protocols = f"{system.url.replace('http', 'ws', 1)}/v1/graphql", [Subprotocol("graphql-transport-ws")]
+    async with asyncio.timeout(4 * PATIENCE_S), AsyncExitStack() as stack:
+        for _ in range(2 * BACKLOG):
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(system.url.rpartition(":")[2]))
+            stack.callback(writer.close)
+            writer.write(b"GET /health HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert await reader.readuntil(b"\r\n") == b"HTTP/1.1 200 OK\r\n"
+        sockets = [await stack.enter_async_context(connect(address, subprotocols=protocols)) for _ in range(SOCKETS)]
+        for socket in sockets:
+            await socket.send(hello)
+            await socket.send(wanted)
+        for socket in sockets:
+            assert [json.loads(await socket.recv())["type"] for _ in range(2)] == ["connection_ack", "next"]
+        again = json.dumps({"type": "subscribe", "id": "2", "payload": {"query": "subscription { users { id } }"}})
+        await sockets[0].send(again)
+        refused = json.loads(await sockets[0].recv())
+        assert (refused["type"], refused["id"]) == ("error", "2")
+        assert refused["payload"][0]["extensions"]["code"] == "subscription-limit-exceeded"
+        async with connect(address, subprotocols=protocols) as late:
+            with pytest.raises(ConnectionClosed) as closed:
+                await late.recv()
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1013
+        assert await asyncio.to_thread(lambda: httpx.get(f"{system.url}/health").status_code) == 200
 
 
 def payment(reference: str) -> dict[str, Any]:

@@ -18,8 +18,10 @@ from omniroute.graphql import (
     Gate,
     HttpDoor,
     Hub,
+    LiveLimits,
     Serving,
     SocketDoor,
+    SocketLimits,
 )
 from omniroute.infra.http import Limits, RailClients, public_only
 from omniroute.infra.telemetry import logger
@@ -118,8 +120,16 @@ async def gateway(house: House, authenticator: Authenticator, *, served: bool = 
         stranger_role=settings.graphql_unauthorized_role,
     )
     http = HttpDoor(gate, limits=DoorLimits(settings.request_bytes_max), registry=registry)
-    hub = Hub(house.db, house.worker_db)
-    socket = SocketDoor(gate, serving, hub, clock=clock, operations=http.tally, registry=registry)
+    live = LiveLimits(
+        floor_ms=settings.graphql_refresh_interval_ms,
+        poll_s=settings.graphql_refresh_without_events_s,
+        subscriptions_max=settings.graphql_subscriptions_max,
+    )
+    hub = Hub(house.db, house.worker_db, limits=live)
+    limits = SocketLimits(
+        connections_max=settings.graphql_connections_max, operations_max=settings.graphql_connection_operations_max
+    )
+    socket = SocketDoor(gate, serving, hub, clock=clock, limits=limits, operations=http.tally, registry=registry)
 
     async def read_again() -> None:
         try:

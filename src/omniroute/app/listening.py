@@ -1,14 +1,20 @@
 """Ports of ours: one process has it to itself from the choice to the end of listening."""
 
 import asyncio
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from omniroute.app.settings import Settings
+from omniroute.infra.telemetry import logger
+
+log = logger("omniroute.processes")
 
 PATIENCE_S = 30
+FILES_BESIDE = 512
+"""Open files that are no connections of clients: those to the database and to rails, logs, libraries."""
 _STEP_S = 0.02
 
 
@@ -64,3 +70,21 @@ async def until_listening(host: str, port: int, serving: asyncio.Task[None]) -> 
         writer.close()
         return
     raise ConnectionError(f"cannot listen on {host}:{port}")
+
+
+def room_for(connections: int) -> int:
+    """How many of these connections of clients may be open at a time: each is an open file of this process.
+
+    The limit of open files is raised to that, as far as the system allows; where that is not far enough, it is said.
+    """
+    wanted = connections + FILES_BESIDE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return connections
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed == wanted:
+        return connections
+    fitting = max(16, allowed - FILES_BESIDE)
+    log.warning("the limit of open files holds fewer connections than wanted", limit=hard, connections=fitting)
+    return fitting

@@ -18,7 +18,7 @@ from granian.server.embed import Server
 from omniroute import api
 from omniroute.app.gateway import NAME as GRAPHQL
 from omniroute.app.gateway import Gateway, gateway
-from omniroute.app.listening import reserved, until_listening
+from omniroute.app.listening import reserved, room_for, until_listening
 from omniroute.app.places import postgres_folder, with_server
 from omniroute.app.settings import Settings
 from omniroute.app.signals import stop_on_signal
@@ -87,6 +87,7 @@ async def _answer(
         http=HTTPModes.auto,
         websockets=bool(graphql.doors),
         backlog=settings.http_backlog,
+        backpressure=room_for(settings.http_connections_max),  # Of connections, those that idle too.
         log_enabled=False,
     )
     serving = asyncio.create_task(server.serve())

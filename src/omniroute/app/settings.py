@@ -99,6 +99,12 @@ class Settings:
     http_host: str = setting("127.0.0.1", "Address to listen on.")
     http_port: int = setting(8080, "Port to listen on; 0 takes a free one.", check=between(0, 65_535))
     http_backlog: int = setting(2_048, "Connections the kernel keeps waiting for us.", check=between(16, 65_535))
+    http_connections_max: int = setting(
+        10_000,
+        "Open connections of all clients together, those that idle and those of subscribers too; beyond it new ones "
+        "wait until one ends. The limit of open files is raised to this, as far as the system allows.",
+        check=between(16, 1_000_000),
+    )
     http_drain_s: int = setting(15, "On SIGTERM: time that open requests get to finish.", check=between(0, 600))
     http_access_log: bool = setting(False, "Log one line a request.")
     trusted_proxies: str = setting(
@@ -196,6 +202,27 @@ class Settings:
         "queueBulkPayment",
         "Names of asynchronous actions, with commas between them, whose handler does nothing twice: after a crash they "
         "are called again. Of others it is told that nobody knows.",
+    )
+    graphql_connections_max: int = setting(
+        2_000, "WebSocket connections of one process; further ones are closed with 1013.", check=between(0, 1_000_000)
+    )
+    graphql_connection_operations_max: int = setting(
+        100,
+        "Subscriptions and other operations of one WebSocket connection at a time; further ones are refused.",
+        check=between(1, 100_000),
+    )
+    graphql_subscriptions_max: int = setting(
+        10_000, "Subscriptions of one process; further ones are refused.", check=between(0, 1_000_000)
+    )
+    graphql_refresh_interval_ms: int = setting(
+        25,
+        "Subscriptions: how often the event log is looked at while somebody subscribes; no result is fresher.",
+        check=between(5, 60_000),
+    )
+    graphql_refresh_without_events_s: int = setting(
+        10,
+        "Subscriptions: everything is asked again so often although no event came, for what changes without one.",
+        check=between(1, 3_600),
     )
     graphql_log_days: int = setting(
         30,
