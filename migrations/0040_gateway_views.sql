@@ -46,30 +46,24 @@ CREATE FUNCTION gateway.minor_unit(currency text) RETURNS numeric LANGUAGE sql I
 CREATE FUNCTION gateway.major(minor numeric, currency text) RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN minor * gateway.minor_unit(currency);
 
--- The number behind base-32 digits of a public id.
-CREATE FUNCTION gateway.base32(digits text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
-DECLARE
-    found bigint := 0;
-BEGIN
-    FOR place IN 1 .. length(digits) LOOP
-        found := (found << 5) | (strpos('0123456789abcdefghjkmnpqrstvwxyz', substr(digits, place, 1)) - 1);
-    END LOOP;
-    RETURN found;
-END $$;
 -- The UUID behind a public id such as usr_...; NULL for other texts (workers and clocks act, too).
 CREATE FUNCTION gateway.id_of(shown text) RETURNS uuid LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
+    alphabet CONSTANT text := '0123456789abcdefghjkmnpqrstvwxyz';
     digits text := substr(shown, 5);
-    high bigint;
-    middle bigint;
-    low bigint;
+    bytes bytea;
+    high bigint := 0;
+    low bigint := 0;
 BEGIN
-    IF shown !~ '^[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}$' THEN RETURN NULL; END IF;
-    high := gateway.base32(substr(digits, 1, 12));
-    middle := gateway.base32(substr(digits, 13, 8));
-    low := gateway.base32(substr(digits, 21, 6));
-    RETURN (lpad(to_hex((high << 6) | (middle >> 34)), 16, '0')
-            || lpad(to_hex(((middle & ((1::bigint << 34) - 1)) << 30) | low), 16, '0'))::uuid;
+    IF length(shown) <> 30 OR strpos(shown, '_') <> 4 OR translate(digits, alphabet, '') <> '' THEN RETURN NULL; END IF;
+    -- Bytes whose last five bits are the digit's number: cheaper than to look each digit up.
+    bytes := decode(translate(digits, alphabet, ' !"#$%&''()*+,-./0123456789:;<=>?'), 'escape');
+    IF get_byte(bytes, 0) > 39 THEN RETURN NULL; END IF;
+    FOR place IN 0 .. 12 LOOP
+        high := (high << 5) | (get_byte(bytes, place) & 31);
+        low := (low << 5) | (get_byte(bytes, place + 13) & 31);
+    END LOOP;
+    RETURN encode(int8send((high << 1) | ((get_byte(bytes, 13) >> 4) & 1)) || int8send(low), 'hex')::uuid;
 END $$;
 
 -- The status customers know, of a payment in `state` whose newest attempt is in `attempt`.
@@ -106,6 +100,14 @@ CREATE FUNCTION gateway.details_of(payee jsonb) RETURNS jsonb LANGUAGE sql STABL
         'accountName', payee -> 'name', 'country', payee -> 'country', 'bill', payee -> 'account'));
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA gateway TO omniroute_app;
 
+-- Who initiated a payment, as what roles are filtered by: a column of its own, because an index on an expression is of no
+-- use below row-level security, unless the function is known not to tell what it is given.
+GRANT EXECUTE ON FUNCTION gateway.id_of(text) TO omniroute_worker;  -- It writes payments, too.
+ALTER TABLE payment ADD COLUMN initiator_id uuid NULL GENERATED ALWAYS AS (gateway.id_of(initiated_by)) STORED;
+CREATE INDEX payment_initiator ON payment (tenant_id, initiator_id, created_at);
+-- Lists by status: what is under way or did not succeed is little; what succeeded is found by its time alone.
+CREATE INDEX payment_unpaid ON payment (tenant_id, state, created_at) WHERE state <> 'succeeded';
+
 -- Payments -----------------------------------------------------------------------------------------------------------
 
 CREATE VIEW gateway.payment_transactions WITH (security_invoker = true) AS
@@ -120,7 +122,7 @@ SELECT p.payment_id AS id, p.tenant_id, p.branch_id, p.reference,
        p.currency::text AS currency, gateway.major(p.fee_minor, p.currency) AS fee, p.fee_minor,
        gateway.status_of(p.state, a.state, p.reason) AS status, p.state,
        CASE WHEN p.state = 'executing' AND a.state = 'unknown' THEN 'UNKNOWN' ELSE p.reason END AS reason,
-       gateway.id_of(p.initiated_by) AS initiated_by, p.initiated_by AS initiator,
+       p.initiator_id AS initiated_by, p.initiated_by AS initiator,
        (SELECT gateway.id_of(y.approver) FROM payment_approval y
          WHERE y.tenant_id = p.tenant_id AND y.payment_id = p.payment_id AND y.approved
          ORDER BY y.decided_at DESC, y.approver LIMIT 1) AS approved_by,
@@ -142,8 +144,10 @@ SELECT s.step_id AS id, s.tenant_id, s.payment_id,
        gateway.status_of(split_part(s.state, '/', 1), nullif(split_part(s.state, '/', 2), ''), s.reason) AS status,
        s.at AS "timestamp", s.source, gateway.id_of(s.actor) AS changed_by,
        jsonb_strip_nulls(jsonb_build_object('state', s.state, 'source', s.source, 'reason', s.reason, 'actor', s.actor,
-           'attemptId', s.attempt_id, 'evidence', s.evidence)) AS details
+           'attemptId', s.attempt_id, 'evidence', s.evidence)) AS details,
+       p.initiator_id AS payment_initiated_by
   FROM payment_step s
+  LEFT JOIN payment p ON p.tenant_id = s.tenant_id AND p.payment_id = s.payment_id
  ORDER BY s.tenant_id, s.payment_id, s.step_id;  -- As it happened; the order of the key, so nothing is sorted.
 COMMENT ON VIEW gateway.payment_status_changes IS 'What happened to payments, in order.';
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from omniroute import graphql
+from omniroute.app.gateway_states import IMPLIED
 from omniroute.app.settings import PREFIX, Settings
 from omniroute.app.wiring import House
 from omniroute.graphql import (
@@ -94,7 +95,7 @@ async def open_engine(house: House) -> Engine:
     stringify = settings.graphql_stringify_numerics
     calls = await handler_calls(settings, house.money.clients)
     actions = Actions(db, metadata, calls, clock=house.clock, vault=house.vault, stringify_numerics=stringify)
-    engine = await Engine.open(db, metadata, stringify_numerics=stringify, plugged=[actions])
+    engine = await Engine.open(db, metadata, stringify_numerics=stringify, plugged=[actions], implied=IMPLIED)
     for problem in engine.model.problems:
         log.warning("metadata does not fit the database", where=problem.where, what=problem.what)
     return engine

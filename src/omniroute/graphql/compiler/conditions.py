@@ -28,6 +28,7 @@ class Where:
 
     def __init__(self, view: RoleView) -> None:
         self.view = view
+        self._negations = 0
         self._canonical = {view.model.names.field(one): one for one in _OPERATORS}
 
     def read(self, table: TableView, given: Given, path: str) -> Expression:
@@ -48,26 +49,33 @@ class Where:
             case "_or":
                 return Or(self._each(table, given, path))
             case "_not":
-                return Not(self.read(table, given, path))
+                self._negations += 1
+                item = self.read(table, given, path)
+                self._negations -= 1
+                return Not(item)
         member = table.members[name]
         if isinstance(member, Link):
             target = self.view.tables[member.target]
             return Exists(target.name, member.pairs, self.read(target, given, path), target.guards)
         assert isinstance(member, ColumnField | ComputedView)
         found = self._comparison(member.term(), given, path)
-        return And((found, *self._implied(table, member, found))) if isinstance(member, ColumnField) else found
+        return self._with_implied(table, member, found) if isinstance(member, ColumnField) else found
 
-    def _implied(self, table: TableView, member: ColumnField, found: Expression) -> list[Expression]:
-        """What a condition on a column says about others."""
-        followed = self.view.model.implied.get((table.name, member.column.name))
-        if followed is None:
-            return []
-        other = Term(table.tracked.relation.columns[followed.other].type, column=followed.other)
-        return [
-            Compare(other, "_in", Mapped(one.value, followed.means))
-            for one in (found.items if isinstance(found, And) else (found,))
-            if isinstance(one, Compare) and one.operator in ("_eq", "_in") and not one.term.as_text
-        ]
+    def _with_implied(self, table: TableView, member: ColumnField, found: Expression) -> Expression:
+        """The same condition, with what it says about another column."""
+        implied = self.view.model.implied.get((table.name, member.column.name))
+        # Where it is negated, unknown and false are not the same; and what is hidden from a role decides nothing.
+        if implied is None or self._negations or member.only_where is not None:
+            return found
+        other = Term(table.tracked.relation.columns[implied.other].type, column=implied.other)
+        items = list[Expression]()
+        for one in found.items if isinstance(found, And) else (found,):
+            if isinstance(one, Compare) and one.operator in ("_eq", "_in") and not one.term.as_text:
+                items.append(Compare(other, "_in", Mapped(one.value, implied.means)))
+                items.append(Or((Compare(other, "_in", Mapped(one.value, implied.decided)), one)))
+            else:
+                items.append(one)
+        return And(tuple(items))
 
     def _each(self, table: TableView, given: Given, path: str) -> tuple[Expression, ...]:
         if given is None:

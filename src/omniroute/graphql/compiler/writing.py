@@ -269,7 +269,8 @@ def resolve(value: Value, variables: Mapping[str, Any], session: Mapping[str, st
             return [resolve(item, variables, session) for item in items]
         case Mapped(inner, means):
             found = resolve(inner, variables, session)
-            return [one for item in (found if isinstance(found, list) else [found]) for one in means.get(item, ())]
+            said = [item for item in (found if isinstance(found, list) else [found]) if isinstance(item, str)]
+            return [one for item in said for one in means.get(item, ())]
         case Template(members) if isinstance(members, tuple):
             return [resolve(item, variables, session) for item in members]
         case Template(members):

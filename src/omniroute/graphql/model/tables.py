@@ -82,7 +82,9 @@ class Model:
         self.functions = tuple(found for one in self.source.functions if (found := self._callable(one)))
         columns = {name: one.relation.columns for name, one in self.tables.items()}
         self.implied = {
-            (one.table, one.column): one for one in implied if {one.column, one.other} <= columns.get(one.table, {}).keys()
+            (one.table, one.column): one
+            for one in implied
+            if {one.column, one.other} <= columns.get(one.table, {}).keys()
         }
 
     def _add(self, table: Table, tracked: Mapping[Name, Table]) -> None:
