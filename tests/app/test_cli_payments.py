@@ -99,16 +99,13 @@ def test_a_file_is_paid_and_paid_once(shop: Shop, tmp_path: Path) -> None:
     shown = json.loads(text)
     assert (code, shown["status"], len(shown["attempts"])) == (0, "CONFIRMED", 1)
     assert shown["timeline"][0]["source"] == "request"
-    code, text = shop.run("payments", "show", "file-3")
+    by_slug = omniroute("payments", "show", "file-3", "-o", "payer", **shop.settings)
+    code, text = by_slug.returncode, by_slug.stdout
     assert code == 0
     assert "timeline" in text
     assert "CONFIRMED" in text
     assert shown["attempts"][0]["our_ref"] in text, "it is never cut"
     assert shown["holder"]
-    slug = omniroute("payments", "show", "file-3", "-o", "payer", **shop.settings)
-    assert (slug.returncode, slug.stdout.splitlines()[:3]) == (0, text.splitlines()[:3])
-    nobody = omniroute("payments", "show", "file-3", "-o", "nobody", **shop.settings)
-    assert (nobody.returncode, "tenants.organisation_not_found" in nobody.stderr) == (2, True)
     assert shop.run("payments", "show", "nowhere")[0] == 2
     code, text = shop.run("payments", "unknown")
     assert (code, "0 unknown" in text) == (0, True)
