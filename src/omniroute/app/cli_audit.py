@@ -56,6 +56,6 @@ def verify(context: typer.Context, organisation: OrganisationOption = None, as_j
     else:
         if rows:
             console.show_table(rows)
-        told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        told = ", ".join(f"{count:,} {name if count != 1 else name[:-1]}" for name, count in counts.items())
         console.say(f"audit chain: {f'{len(rows)} findings' if rows else 'intact'} ({told})")
     raise typer.Exit(console.PROBLEMS if rows else console.OK)
