@@ -264,3 +264,10 @@ def test_only_what_can_be_written_is_in_the_schema(blog: Engine) -> None:
     assert "shouted" not in inputs["author_set_input"].fields
     assert set(inputs["author_inc_input"].fields) == {"id", "score", "karma"}
     assert set(inputs["article_constraint"].values) == {"article_pkey", "article_author_title_key"}
+
+
+async def test_an_answer_without_rows_is_read_after_several_statements(edit: Editor) -> None:
+    nested = 'mutation { insert_author(objects: [{name: "New", articles: {data: [{title: "x"}]}}]) { affected_rows } }'
+    assert await edit(nested) == {"insert_author": {"affected_rows": 2}}
+    nothing = "mutation { update_author(where: {}, _set: {}) { affected_rows __typename } }"
+    assert await edit(nothing) == {"update_author": {"affected_rows": 0, "__typename": "author_mutation_response"}}

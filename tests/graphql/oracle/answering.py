@@ -125,7 +125,7 @@ def _same(one: Field, expected: Any, answer: Any) -> bool:
                 for place, asked in enumerate(one.totals)
             )
             return totals and (not one.inner or _same_rows(one, expected["nodes"], answer["nodes"]))
-    return _same_value(expected, answer)
+    return same_value(expected, answer)
 
 
 def _same_rows(one: Field, expected: list[Any], answer: list[Any]) -> bool:
@@ -148,11 +148,12 @@ def _same_total(asked: Any, expected: Any, answer: Any) -> bool:
     [(name, value)] = expected.items()
     other = answer[name]
     if asked[0] in ("min", "max", "sum") or value is None or other is None:
-        return _same_value(value, other)
+        return same_value(value, other)
     return math.isclose(value, other, rel_tol=1e-9, abs_tol=1e-9)
 
 
-def _same_value(expected: Any, answer: Any) -> bool:
+def same_value(expected: Any, answer: Any) -> bool:
+    """Whether a value of an answer is the one expected."""
     if isinstance(expected, int | float | Decimal) and not isinstance(expected, bool):
         return isinstance(answer, int | Decimal) and not isinstance(answer, bool) and Decimal(expected) == answer
     return bool(expected == answer)

@@ -78,6 +78,10 @@ class Asking:
         """Whether it can be said which rows a list has: without a key, only if nothing cuts it off."""
         return self.reader.has_key(table) or self.reader.limit(table) is None
 
+    def row(self, table: Table, depth: int) -> tuple[Field, ...]:
+        """What is asked of a row."""
+        return self._inner(table, depth)
+
     def _inner(self, table: Table, depth: int) -> tuple[Field, ...]:
         draw, reader = self.draw, self.reader
         found = []

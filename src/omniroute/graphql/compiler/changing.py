@@ -115,8 +115,11 @@ class ChangeCompiler(Compiler):
 
     def _read_back(self, field: Field, table: TableView, *, is_one: bool, is_guarded: bool = False) -> Statement:
         """The answer read from the rows that were written. `is_guarded`: only those the role sees now."""
-        rows = self.writer.bind(FromVariable((ROWS,)), JSON)
-        source = SQL("json_populate_recordset(NULL::{}, {})").format(table_name(table.name), rows)
+        source: Composable = SQL("")
+        if is_one or any(one.name == "returning" for one in self.collector.inner(field)):
+            # PostgreSQL refuses a parameter that stands nowhere.
+            rows = self.writer.bind(FromVariable((ROWS,)), JSON)
+            source = SQL("json_populate_recordset(NULL::{}, {})").format(table_name(table.name), rows)
         text = self._output(field, table, source, is_one=is_one, is_guarded=is_guarded)
         return self._finish(SQL("SELECT ({})::text").format(text), field.path)
 
