@@ -55,6 +55,46 @@ async def test_what_is_wrong_is_named(ask: Asker, document: str, message: str, p
     assert await ask.refused(document) == (message, path, "validation-failed")
 
 
+ARGS = "$.selectionSet.payments.args"
+WRONG_TYPES = [
+    ('limit: "x"', f"{ARGS}.limit", "expected a 32-bit integer for type 'Int', but found a string"),
+    ("limit: many", f"{ARGS}.limit", "expected a 32-bit integer for type 'Int', but found an enum value"),
+    ("limit: 1.5", f"{ARGS}.limit", "expected a 32-bit integer for type 'Int', but found a number"),
+    ("limit: 2147483648", f"{ARGS}.limit", "Int cannot represent non 32-bit signed integer value: 2147483648"),
+    (f"limit: 1{'0' * 50}", f"{ARGS}.limit", f"Int cannot represent non 32-bit signed integer value: 1{'0' * 50}"),
+    ("where: {id: {_eq: true}}", f"{ARGS}.where.id._eq", "expected a number for type 'bigint', but found a boolean"),
+    ("where: {id: {_eq: [1]}}", f"{ARGS}.where.id._eq", "expected a value, but found an object or a list"),
+    ("where: {tries: {_in: [1, true]}}", f"{ARGS}.where.tries._in[1]",
+     "expected a 32-bit integer for type 'Int', but found a boolean"),
+    ("where: {reference: {_eq: 1}}", f"{ARGS}.where.reference._eq",
+     "expected a string for type 'String', but found a number"),
+    ("where: {id: {_is_null: 1}}", f"{ARGS}.where.id._is_null",
+     "expected a boolean for type 'Boolean', but found a number"),
+    ("where: [1]", f"{ARGS}.where", "expected an object for type 'payments_bool_exp', but found a list"),
+    ("order_by: {id: up}", f"{ARGS}.order_by.id", "Value 'up' does not exist in 'order_by' enum."),
+    ("where: {status: {_eq: NOPE}}", f"{ARGS}.where.status._eq",
+     "Value 'NOPE' does not exist in 'shop_status_enum' enum."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("args", "path", "message"), WRONG_TYPES, ids=[one[0][:40] for one in WRONG_TYPES])
+async def test_a_value_of_the_wrong_type_is_named_where_it_stands(
+    ask: Asker, args: str, path: str, message: str
+) -> None:
+    assert await ask.refused(f"{{ payments({args}) {{ id }} }}") == (message, path, "validation-failed")
+
+
+async def test_a_huge_limit_is_only_a_limit(ask: Asker) -> None:
+    document = "query ($n: Int!) { payments(limit: $n, order_by: {id: asc}) { id } }"
+    assert len((await ask(document, n=2_147_483_647))["payments"]) == len(PAYMENTS)
+    # A role's own limit stays.
+    assert len((await ask(document, "user", n=2_147_483_647))["payments"]) == 2
+    assert (await ask.refused(document, n=2_147_483_648))[1:] == ("$.variables", "validation-failed")
+    assert await ask.refused(document, n="9") == (
+        "expected a 32-bit integer for type 'Int', but found a string", "$.variables", "validation-failed",
+    )  # fmt: skip
+
+
 async def test_variables_are_checked(ask: Asker) -> None:
     document = "query ($id: bigint!) { payment(id: $id) { id } }"
     assert await ask.refused(document) == (
@@ -80,13 +120,15 @@ async def test_variables_are_checked(ask: Asker) -> None:
         ("{" + " ".join(f"a{n}: payments {{ id }}" for n in range(10_000)) + "}", "validation-failed"),
         ("{ payments " + "{ merchant { payments " * 20 + "{ id }" + "} }" * 20 + "}", "depth-limit-exceeded"),
         ("{ payments " + "{ merchant { payments " * 100 + "{ id }" + "} }" * 100 + "}", "validation-failed"),
+        ("{ payments { merchant " * 50 + "{ id }" + " } }" * 50, "validation-failed"),
         ("{" + "x" * 5_000_000 + "}", "validation-failed"),
         ("{ payments(where: " + "{_not: " * 5_000 + "{}" + "}" * 5_000 + ") { id } }", "validation-failed"),
         ("{ ...f0 }" + " ".join(f"fragment f{n} on query_root {{ ...f{n + 1} ...f{n + 1} }}" for n in range(60))
          + " fragment f60 on query_root { payments { id } }", "node-limit-exceeded"),
         ("{ nope", "validation-failed"),
     ],
-    ids=["3000 aliases", "aliases", "10000 aliases", "depth 41", "depth 200", "5 MB", "where", "2^60 fields", "syntax"],
+    ids=["3000 aliases", "aliases", "10000 aliases", "depth 41", "depth 200", "depth 100", "5 MB", "where",
+         "2^60 fields", "syntax"],
 )  # fmt: skip
 async def test_what_is_too_large_is_refused(ask: Asker, document: str, code: str) -> None:
     assert (await ask.refused(document))[2] == code

@@ -30,7 +30,7 @@ from omniroute.graphql.model.roles import RoleView, known_roles
 from omniroute.graphql.model.tables import Model
 from omniroute.graphql.plugged import Operation, RootFields, operation_of
 from omniroute.graphql.schema import NOTHING, RoleSchema, build_schema
-from omniroute.graphql.validating import check_document, choose_operation
+from omniroute.graphql.validating import check_document, choose_operation, worded
 from omniroute.infra.postgres import Database
 
 K = TypeVar("K")
@@ -213,7 +213,7 @@ class Engine:
             prepared.schema.schema, prepared.operation.variable_definitions or (), dict(given), max_errors=1
         )
         if isinstance(found, list):
-            raise RequestRefused(found[0].message, path="$.variables")
+            raise RequestRefused(worded(found[0].message), path="$.variables")
         return _coerced(found)
 
     def plan(self, role: str, prepared: Prepared, variables: Mapping[str, Any]) -> Plan:

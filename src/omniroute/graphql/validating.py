@@ -53,6 +53,20 @@ _MESSAGES = (
 )
 
 
+_WRONG_TYPE = (
+    (re.compile(r"Int cannot represent non-integer value: (.+)", re.DOTALL), "a 32-bit integer for type 'Int'"),
+    (re.compile(r"Float cannot represent non numeric value: (.+)", re.DOTALL), "a number for type 'Float'"),
+    (re.compile(r"String cannot represent a non string value: (.+)", re.DOTALL), "a string for type 'String'"),
+    (re.compile(r"Boolean cannot represent a non boolean value: (.+)", re.DOTALL), "a boolean for type 'Boolean'"),
+    (
+        re.compile(r"Expected value of type '(?P<type>\w+)!?' to be an object, found: (.+)\.", re.DOTALL),
+        "an object for type '{type}'",
+    ),
+)
+_KINDS = {'"': "a string", "'": "a string", "{": "an object", "[": "a list"}
+_WORDS = {"true": "a boolean", "false": "a boolean", "True": "a boolean", "False": "a boolean", "null": "null"}
+
+
 def choose_operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
     """The operation asked for.
 
@@ -87,14 +101,27 @@ def check_document(schema: RoleSchema, document: DocumentNode, operation: Operat
         raise said(errors[0], document, operation)
 
 
-def said(error: GraphQLError, document: DocumentNode, operation: OperationDefinitionNode) -> RequestRefused:
-    """An error of validation in Hasura's words. Names that only resemble the one asked for are not suggested."""
-    message = error.message.split(" Did you mean")[0]
+def worded(message: str) -> str:
+    """What graphql-core says, in Hasura's words where it has some."""
+    message = message.split(" Did you mean")[0]
     for pattern, words in _MESSAGES:
         found = pattern.search(message)
         if found:
-            message = words.format(*found.groups())
-            break
+            return words.format(*found.groups())
+    for pattern, wanted in _WRONG_TYPE:
+        found = pattern.search(message)
+        if found:
+            value = found.groups()[-1]
+            kind = _WORDS.get(value) or _KINDS.get(
+                value[0], "a number" if value[0] in "-0123456789" else "an enum value"
+            )
+            return f"expected {wanted.format(**found.groupdict())}, but found {kind}"
+    return message
+
+
+def said(error: GraphQLError, document: DocumentNode, operation: OperationDefinitionNode) -> RequestRefused:
+    """An error of validation in Hasura's words. Names that only resemble the one asked for are not suggested."""
+    message = worded(error.message)
     fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
     nodes = error.nodes or []
     path = next((path for node in nodes for one, path in _walk(operation, fragments) if one is node), "$")

@@ -135,14 +135,17 @@ def _kind(value: Any) -> str:
 
 def _literal(parse: Any) -> Any:
     def parse_literal(node: ValueNode, _variables: dict[str, Any] | None = None) -> Any:
-        match node:
-            case StringValueNode():
-                return parse(node.value)
-            case IntValueNode() | FloatValueNode():
-                return parse(Decimal(node.value))
-            case BooleanValueNode() | EnumValueNode():
-                return parse(node.value)  # A value of a type of PostgreSQL's enumerations may stand without quotes.
-        raise GraphQLError("expected a value, but found an object or a list")
+        try:
+            match node:
+                case StringValueNode():
+                    return parse(node.value)
+                case IntValueNode() | FloatValueNode():
+                    return parse(Decimal(node.value))
+                case BooleanValueNode() | EnumValueNode():
+                    return parse(node.value)  # A value of PostgreSQL's enumerations may stand without quotes.
+            raise GraphQLError("expected a value, but found an object or a list")
+        except GraphQLError as error:
+            raise GraphQLError(error.message, node) from None  # Where it stands is part of the answer.
 
     return parse_literal
 
