@@ -2,6 +2,7 @@
 
 import pytest
 
+from omniroute.app.gateway_states import IMPLIED
 from omniroute.graphql import Engine, Metadata, load_metadata, product_metadata
 from omniroute.graphql.actions import Actions
 from omniroute.graphql.calling import Calls
@@ -37,7 +38,8 @@ async def planted(owner_db: Database) -> None:
 @pytest.fixture(scope="module")
 async def engine(planted: None, app_db: Database, metadata: Metadata) -> Engine:
     calls = Calls(Nowhere(), Nowhere(), base_url="http://omniroute.test", variables={})
-    return await Engine.open(app_db, metadata, plugged=[Actions(app_db, metadata, calls, clock=SystemClock())])
+    actions = Actions(app_db, metadata, calls, clock=SystemClock())
+    return await Engine.open(app_db, metadata, plugged=[actions], implied=IMPLIED)
 
 
 @pytest.fixture(scope="module")

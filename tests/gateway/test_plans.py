@@ -1,6 +1,7 @@
 """Lists are found by indexes, however many payments there are."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from psycopg import AsyncRawCursor
@@ -8,6 +9,7 @@ from psycopg import AsyncRawCursor
 from omniroute.graphql import Engine
 from omniroute.graphql.compiler.writing import parameters
 from omniroute.infra.postgres import Database
+from omniroute.kit.ids import uuid7
 from tests.gateway.asking import session
 from tests.gateway.conftest import A1
 from tests.gateway.promised import OPERATIONS
@@ -50,6 +52,11 @@ LISTS = {
           id amount approvals { approver } } }""",
         {},
     ),
+    "by a status": (
+        """query ($status: payment_status!) {
+          payment_transactions(where: {status: {_eq: $status}}, order_by: {created_at: desc}, limit: 50) { id } }""",
+        {"status": "REVERSED"},
+    ),
     "of a batch": ("{ bulk_payment_batches { payments(order_by: {line_number: asc}, limit: 50) { status } } }", {}),
 }
 
@@ -62,19 +69,42 @@ async def filled(engine: Engine, owner_db: Database) -> Engine:
     return engine
 
 
+OWN = {
+    "payments": """{ payment_transactions(order_by: {created_at: desc}, limit: 50) {
+      id status amount statusHistory { status } } }""",
+    "steps": "{ payment_status_changes(order_by: {timestamp: desc}, limit: 50) { id status } }",
+    "by a status": """{ payment_transactions(where: {status: {_eq: FAILED}}, order_by: {created_at: desc}, limit: 50) {
+      id status } }""",
+}
+
+
 @pytest.mark.parametrize("role", ["finance_admin", "auditor"])
 @pytest.mark.parametrize("name", sorted(LISTS))
 async def test_no_list_reads_all_payments(filled: Engine, name: str, role: str) -> None:
-    document, variables = LISTS[name]
+    plan = await plan_of(filled, role, *LISTS[name])
+    for table in ("payment", "payment_attempt", "payment_step"):
+        assert f"Seq Scan on {table} " not in plan, plan
+
+
+@pytest.mark.parametrize("name", sorted(OWN))
+async def test_ones_own_are_found_by_who_one_is(filled: Engine, name: str) -> None:
+    plan = await plan_of(filled, "user", OWN[name], {}, user=uuid7())
+    assert "payment_initiator" in plan or "payment_unpaid" in plan, plan
+    for table in ("payment", "payment_attempt", "payment_step"):
+        assert f"Seq Scan on {table} " not in plan, plan
+
+
+async def plan_of(
+    filled: Engine, role: str, document: str, variables: dict[str, Any], *, user: UUID | None = None
+) -> str:
+    """How PostgreSQL reads a list."""
     prepared = filled.prepare(role, document, None)
     values = filled.variables(role, prepared, variables)
     statement = filled.plan(role, prepared, values).statement
     assert statement is not None
-    who = session(A1, role)
+    who = session(A1, role, user=user)
     sent: list[Any] = parameters(statement.slots, values, who.variables)
     async with filled.db.tx(who.tenant_id, readonly=True) as tx:
         cursor = AsyncRawCursor(tx.connection)
         await cursor.execute(b"EXPLAIN " + statement.text, sent)
-        plan = "\n".join(str(line) for (line,) in await cursor.fetchall())
-    for table in ("payment", "payment_attempt", "payment_step"):
-        assert f"Seq Scan on {table} " not in plan, plan
+        return "\n".join(str(line) for (line,) in await cursor.fetchall())
