@@ -182,3 +182,24 @@ async def test_row_level_security_holds_below(owner_db: Database, app_db: Databa
     move = f'update_note(where: {{}}, _set: {{tenant_id: "{other}"}})'
     assert b"permission-error" in await ask(mine, move)
     assert b'"affected_rows" : 1' in await ask(mine, "delete_note(where: {})")
+
+
+async def test_rows_come_back_as_their_role_sees_them_afterwards(edit: Editor, blog: Engine) -> None:
+    """Also where that depends on other rows written by the same statement."""
+    document = copy.deepcopy(METADATA)
+    author, article = document["sources"][0]["tables"][0], document["sources"][0]["tables"][2]
+    author["select_permissions"] = []
+    siblings = {"author": {"articles": {"rating": {"_eq": 9}}}}
+    article["select_permissions"] = [{"role": "peer", "permission": {"columns": ["id"], "filter": siblings}}]
+    article["update_permissions"] = [{"role": "peer", "permission": {"columns": ["rating"], "filter": {}, "check": {}}}]
+    peer = Editor(Engine(blog.db, parse_metadata(document)[0], blog.model.catalog), edit.owner)
+    update = """mutation ($r: Int!) { update_article(where: {}, _set: {rating: $r}) { affected_rows returning { id } }
+      update_article_by_pk(pk_columns: {id: 1}, _set: {rating: $r}) { id } }"""
+    found = await peer(update, "peer", r=9)
+    assert [one["id"] for one in found["update_article"]["returning"]] == [1, 2, 3, 4]
+    assert found["update_article_by_pk"] == {"id": 1}
+    assert await peer(update, "peer", r=8) == {
+        "update_article": {"affected_rows": 4, "returning": []}, "update_article_by_pk": None,
+    }  # fmt: skip
+    count = "mutation { update_article(where: {}, _set: {rating: 9}) { affected_rows } }"
+    assert await peer(count, "peer") == {"update_article": {"affected_rows": 4}}

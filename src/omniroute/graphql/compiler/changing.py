@@ -19,7 +19,15 @@ from omniroute.graphql.compiler.writing import BIGINT, How, Writer, table_name, 
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.fields import Collector, Field
 from omniroute.graphql.model.catalog import Column, PgType
-from omniroute.graphql.model.expressions import TRUE, And, Expression, FromSession, FromVariable, any_of
+from omniroute.graphql.model.expressions import (
+    TRUE,
+    And,
+    Expression,
+    FromSession,
+    FromVariable,
+    any_of,
+    looks_elsewhere,
+)
 from omniroute.graphql.model.rights import Preset, WriteView
 from omniroute.graphql.model.roles import ColumnField, TableView
 from omniroute.graphql.model.scalars import JSONS
@@ -92,8 +100,17 @@ class ChangeCompiler(Compiler):
         ).format(written=_WRITTEN, change=change, allowed=_ALLOWED, rows=rows, keys=keys)
         return self._finish(text, path)
 
-    def _change(self, field: Field, table: WriteView, change: Composable, path: str, *, is_one: bool) -> Change:
-        """A change of one statement, and perhaps another that reads the answer."""
+    def _change(
+        self, field: Field, table: WriteView, change: Composable, path: str, *, is_one: bool, is_gone: bool = False
+    ) -> Change:
+        """A change of one statement, and perhaps another that reads the answer. Rows are shown that the role sees as
+        they are now, among the others as they are now; rows that are gone, as they were."""
+        is_late = not is_gone and any(map(looks_elsewhere, table.rows.guards))
+        if is_late and self._asks_rows(field, is_one=is_one):
+            # A statement does not see what it writes itself.
+            every = SQL("(SELECT json_agg({row}) FROM {written} AS {row})").format(row=_ROW, written=_WRITTEN)
+            step = Step(self._written(change, every, SQL("NULL"), path), path)
+            return Change((step,), self._read_back(field, table.rows, is_one=is_one, is_guarded=True))
         if self._is_plain(field, table.rows, is_one=is_one):
             output = self._output(field, table.rows, None, is_one=is_one)
             return Change((Step(self._written(change, output, SQL("NULL"), path), path),), None)
@@ -104,6 +121,9 @@ class ChangeCompiler(Compiler):
         return Change((step,), self._read_back(field, table.rows, is_one=is_one))
 
     # Answers.
+
+    def _asks_rows(self, field: Field, *, is_one: bool) -> bool:
+        return is_one or any(one.name == "returning" for one in self.collector.inner(field))
 
     def _is_plain(self, field: Field, table: TableView, *, is_one: bool) -> bool:
         """Whether the answer is there in the rows themselves: no related rows, no functions."""
@@ -116,7 +136,7 @@ class ChangeCompiler(Compiler):
     def _read_back(self, field: Field, table: TableView, *, is_one: bool, is_guarded: bool = False) -> Statement:
         """The answer read from the rows that were written. `is_guarded`: only those the role sees now."""
         source: Composable = SQL("")
-        if is_one or any(one.name == "returning" for one in self.collector.inner(field)):
+        if self._asks_rows(field, is_one=is_one):
             # PostgreSQL refuses a parameter that stands nowhere.
             rows = self.writer.bind(FromVariable((ROWS,)), JSON)
             source = SQL("json_populate_recordset(NULL::{}, {})").format(table_name(table.name), rows)

@@ -61,7 +61,7 @@ class UpdateCompiler(ChangeCompiler):
         text = SQL("DELETE FROM {} AS {} WHERE {}{}").format(
             table_name(table.name), alias, rows, self._returning(table, alias, SQL("true"))
         )
-        return self._change(field, table, text, "$", is_one=is_one)
+        return self._change(field, table, text, "$", is_one=is_one, is_gone=True)
 
     def call(self, field: Field, function: TrackedFunction) -> Change:
         """A call of a function that changes data, and what is asked about the rows it returns.

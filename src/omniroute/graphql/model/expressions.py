@@ -148,6 +148,20 @@ KEY_OPERATORS = {"_has_key": "?", "_has_keys_any": "?|", "_has_keys_all": "?&"}
 COLUMN_OPERATORS = {"_ceq": "=", "_cne": "<>", "_cneq": "<>", "_cgt": ">", "_clt": "<", "_cgte": ">=", "_clte": "<="}
 
 
+def looks_elsewhere(item: Expression) -> bool:
+    """Whether a condition on a row depends on other rows too; functions may look anywhere."""
+    match item:
+        case And(items) | Or(items):
+            return any(map(looks_elsewhere, items))
+        case Not(inner):
+            return looks_elsewhere(inner)
+        case Exists():
+            return True
+        case Compare(term=term) | IsNull(term=term) | CompareColumns(term=term):
+            return term.routine is not None
+    raise AssertionError(item)
+
+
 def any_of(items: tuple[Expression, ...]) -> Expression:
     """One of these; no condition at all when there are none."""
     if not items or TRUE in items:
