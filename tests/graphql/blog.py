@@ -36,6 +36,8 @@ CREATE VIEW blog.published AS SELECT id, title, author_id FROM blog.article WHER
 CREATE VIEW blog.scores AS SELECT author_id, count(*) AS articles FROM blog.article GROUP BY author_id;
 CREATE FUNCTION blog.publish(of_author integer, session json DEFAULT NULL) RETURNS SETOF blog.article LANGUAGE sql
     AS $$ UPDATE blog.article SET is_published = true WHERE author_id = of_author RETURNING * $$;
+CREATE FUNCTION blog.retitle(of_article integer, title_now text) RETURNS blog.article LANGUAGE sql
+    AS $$ UPDATE blog.article SET title = title_now WHERE id = of_article RETURNING * $$;
 CREATE FUNCTION blog.article_count(a blog.author) RETURNS bigint LANGUAGE sql STABLE
     AS $$ SELECT count(*) FROM blog.article WHERE author_id = a.id $$;
 GRANT USAGE ON SCHEMA blog TO omniroute_app;
@@ -127,7 +129,7 @@ METADATA: dict[str, Any] = {
             {"table": _table("scores"), "configuration": {"custom_name": "scores"}},
             {"table": _table("kind"), "is_enum": True},
         ],
-        "functions": [{
+        "functions": [{"function": _table("retitle"), "configuration": {"custom_name": "retitle"}}, {
             "function": _table("publish"),
             "configuration": {"custom_name": "publish", "exposed_as": "mutation", "session_argument": "session"},
             "permissions": [{"role": "user"}]}],

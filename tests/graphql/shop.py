@@ -32,6 +32,8 @@ CREATE FUNCTION shop.large_payments(m shop.merchant, at_least numeric) RETURNS S
     AS $$ SELECT * FROM shop.payment WHERE merchant_id = m.id AND amount >= at_least $$;
 CREATE FUNCTION shop.search_payments(term text, session json DEFAULT NULL) RETURNS SETOF shop.payment
     LANGUAGE sql STABLE AS $$ SELECT * FROM shop.payment WHERE reference LIKE '%' || term || '%' $$;
+CREATE FUNCTION shop.largest_payment(above numeric DEFAULT 0) RETURNS shop.payment LANGUAGE sql STABLE
+    AS $$ SELECT * FROM shop.payment WHERE amount > above ORDER BY amount DESC, id LIMIT 1 $$;
 CREATE FUNCTION shop.break_payments() RETURNS SETOF shop.payment LANGUAGE sql VOLATILE
     AS $$ UPDATE shop.payment SET amount = 0 RETURNING * $$;
 GRANT USAGE ON SCHEMA shop TO omniroute_app;
@@ -138,6 +140,8 @@ METADATA: dict[str, Any] = {
         "functions": [
             {"function": {"schema": "shop", "name": "search_payments"}, "configuration": {
                 "custom_name": "search_payments", "session_argument": "session"}},
+            {"function": {"schema": "shop", "name": "largest_payment"}, "configuration": {
+                "custom_name": "largest_payment"}},
             {"function": {"schema": "shop", "name": "break_payments"}, "configuration": {
                 "custom_name": "break_payments", "exposed_as": "query"}},
         ],

@@ -85,6 +85,18 @@ async def test_computed_fields_paths_and_functions(ask: Asker) -> None:
     assert large == {"merchants": [{"large": [{"id": 1}]}, {"large": [{"id": 4}]}]}
 
 
+async def test_a_function_that_returns_one_row_is_an_object(ask: Asker) -> None:
+    document = """query ($n: numeric) { largest_payment(args: {above: $n}) { id merchant { name } }
+      usual: largest_payment { id } }"""
+    largest = {"id": 1, "merchant": {"name": "Adeola Stores"}}
+    assert await ask(document, n=999) == {"largest_payment": largest, "usual": {"id": 1}}
+    assert (await ask(document, n=5_000))["largest_payment"] is None
+    # The role does not see this row.
+    assert await ask("{ largest_payment { id } }", "user", session={"x-hasura-user-id": "u2"}) == {
+        "largest_payment": None
+    }
+
+
 async def test_a_query_cannot_change_data(ask: Asker) -> None:
     assert (await ask.refused("{ break_payments { id } }"))[2] == "unexpected"
     assert await ask("{ payments_aggregate { aggregate { sum { amount } } } }") == {

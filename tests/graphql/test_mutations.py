@@ -271,3 +271,11 @@ async def test_an_answer_without_rows_is_read_after_several_statements(edit: Edi
     assert await edit(nested) == {"insert_author": {"affected_rows": 2}}
     nothing = "mutation { update_author(where: {}, _set: {}) { affected_rows __typename } }"
     assert await edit(nothing) == {"update_author": {"affected_rows": 0, "__typename": "author_mutation_response"}}
+
+
+async def test_a_function_that_changes_one_row_answers_with_it(edit: Editor) -> None:
+    document = (
+        """mutation ($id: Int!) { retitle(args: {of_article: $id, title_now: "New"}) { title author { name } } }"""
+    )
+    assert await edit(document, id=3) == {"retitle": {"title": "New", "author": {"name": "Bayo"}}}
+    assert await edit(document, id=77) == {"retitle": None}

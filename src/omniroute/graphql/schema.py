@@ -57,7 +57,7 @@ CACHED = GraphQLDirective(
 class Root:
     """What a field of query_root reads."""
 
-    kind: Literal["rows", "aggregate", "by_pk"]
+    kind: Literal["rows", "row", "aggregate", "by_pk"]
     view: TableView
     function: TrackedFunction | None = None
 
@@ -185,6 +185,9 @@ class _Builder:
     def _function_roots(self, function: TrackedFunction) -> dict[str, GraphQLField]:
         table = self.view.tables[function.target]
         name = self.names.function_root(function.function)
+        if not function.routine.returns_set:
+            self.roots[name] = Root("row", table, function)
+            return {name: self.function_field(function)}
         fields = {name: self._root(name, "rows", table, function)}
         if table.has_aggregates:
             custom = function.function.root_fields.get("function_aggregate")
@@ -193,9 +196,11 @@ class _Builder:
         return fields
 
     def function_field(self, function: TrackedFunction) -> GraphQLField:
-        """A call of a function that returns rows."""
+        """A call of a function that returns rows, or a row."""
         table = self.view.tables[function.target]
         args = self._function_args(self.names.function_root(function.function), function.parameters)
+        if not function.routine.returns_set:
+            return GraphQLField(self.object(table), args)
         return GraphQLField(_rows(self.object(table)), args | self._select_args(table))
 
     def _function_args(self, name: str, parameters: tuple[Parameter, ...]) -> dict[str, GraphQLArgument]:

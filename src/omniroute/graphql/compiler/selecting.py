@@ -83,6 +83,8 @@ class Compiler:
             source = self.writer.call(routine, None, called, session)
         if root.kind == "by_pk":
             return self._by_key(field, root.view, alias, given)
+        if root.kind == "row":
+            return self._one(root.view, self.collector.inner(field), source, alias, [_there(alias)])
         args = self._args(root.view, given, field)
         if root.kind == "rows":
             return self._rows(root.view, self.collector.inner(field), source, alias, args, [])
@@ -267,9 +269,7 @@ class Compiler:
         fields = self.collector.inner(field)
         if computed.routine.returns_set:
             return self._rows(target, fields, source, other, self._args(target, given, field), [])
-        # A function that returns no row gives one of nulls.
-        there = SQL("NOT ({} IS NULL)").format(other)
-        return self._one(target, fields, source, other, [there])
+        return self._one(target, fields, source, other, [_there(other)])
 
     def _built(self, columns: Columns) -> Composable:
         """A JSON object of any number of members with names of any length."""
@@ -355,3 +355,8 @@ class Compiler:
             return SQL("count(*)")
         listed = columns[0] if len(columns) == 1 else SQL("({})").format(SQL(", ").join(columns))
         return SQL("count({}{})").format(word, listed)
+
+
+def _there(alias: Identifier) -> Composable:
+    """That a function returned a row: otherwise it gives one of nulls."""
+    return SQL("NOT ({} IS NULL)").format(alias)

@@ -78,8 +78,11 @@ class UpdateCompiler(ChangeCompiler):
         returned = SQL("json_populate_recordset(NULL::{}, {})").format(
             table_name(view.name), self.writer.bind(FromVariable((ROWS,)), JSON)
         )
-        args = self._args(view, given, field)
-        listed = self._rows(view, self.collector.inner(field), returned, self.writer.alias(), args, [])
+        fields, row = self.collector.inner(field), self.writer.alias()
+        if function.routine.returns_set:
+            listed = self._rows(view, fields, returned, row, self._args(view, given, field), [])
+        else:
+            listed = self._one(view, fields, returned, row, [])
         return Change((step,), self._finish(SQL("SELECT ({})::text").format(listed), field.path))
 
     def _update(self, field: Field, table: WriteView, given: Mapping[str, Any], path: str, *, is_one: bool) -> Change:
