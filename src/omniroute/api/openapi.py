@@ -14,6 +14,7 @@ import msgspec
 from omniroute import __version__
 from omniroute.api import errors
 from omniroute.api.call import PREFIXES
+from omniroute.api.examples import example_of
 from omniroute.api.operations import CSV_TYPE, FORM_TYPE, JSON_TYPE, Access, Operation
 from omniroute.api.problems import INTERNAL, METHOD_NOT_ALLOWED, PROBLEM_TYPE, STATUS, problem
 from omniroute.infra.idempotency import KeyInFlight, KeyReused
@@ -204,7 +205,7 @@ def _operation(op: Operation, by_kind: dict[str, Any], components: dict[str, Any
         "description": op.description or op.summary + ".",
         "tags": [op.tag],
         "parameters": _parameters(op, by_kind, components),
-        "responses": _responses(op, by_kind),
+        "responses": _responses(op, by_kind, components),
         "security": [] if op.access is Access.OPEN else [{"key": []}, {"oauth": scopes}],
     }  # fmt: skip
     if op.permission is not None:
@@ -299,11 +300,13 @@ def _headers(*names: str) -> dict[str, Any]:
     return {name: {"description": known[name][0], "schema": known[name][1]} for name in names}
 
 
-def _responses(op: Operation, by_kind: dict[str, Any]) -> dict[str, Any]:
+def _responses(op: Operation, by_kind: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
     replayed = ("Idempotency-Replayed",) if op.idempotent else ()
     media: dict[str, Any] = {"schema": {"type": "string"} if op.reply is str else by_kind.get(repr(op.reply), {})}
     if op.example_reply is not None:
         media["example"] = op.example_reply
+    elif op.media_type == JSON_TYPE and by_kind.get(repr(op.reply)):
+        media["example"] = example_of(media["schema"], components)
     good: dict[str, Any] = {"description": STATUS_TEXT[op.status]}
     good["headers"] = _headers("X-Correlation-Id", *(("ETag",) if op.versioned else ()), *replayed)
     if op.reply is not None:
