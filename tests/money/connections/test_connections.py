@@ -1,6 +1,6 @@
 """Connections: made, sealed, opened, watched."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from omniroute.ledger import AccountType, Leg, OpenAccount, Side
 from omniroute.money import connections
 from omniroute.money.connections import ConnectionLinks, ConnectionStatus, CreateConnection, Health
 from omniroute.money.payments import LinkDown
-from omniroute.ports.rails import Operation
+from omniroute.ports.rails import Balance, Capabilities, NotSent, Operation, RailUnable
 from omniroute.sandbox.world import World
 from tests.money.payments import house as houses
 from tests.money.payments.house import META, START, House
@@ -31,12 +31,20 @@ COMMAND = CreateConnection(
 )
 
 
+class Telling(ToyConnector):
+    """It has a balance enquiry."""
+
+    def capabilities(self) -> Capabilities:
+        can = super().capabilities()
+        return replace(can, operations=can.operations | {Operation.BALANCE})
+
+
 class Set:
     """An organisation, a vault and the links of a process."""
 
     def __init__(self, house: House, vault: Vault) -> None:
         self.house, self.vault = house, vault
-        self.rails = {"toy": ToyConnector(World(clock=house.clock))}
+        self.rails = {rail: Telling(World(clock=house.clock), rail) for rail in ("toy", "fine")}
         self.clients = RailClients(clock=house.clock, registry=CollectorRegistry())
         self.links = self.open_links(house.clock)
 
@@ -117,6 +125,9 @@ async def test_a_connection_has_its_accounts(kit: Set) -> None:
         ({"endpoint": "https://user@bank.example"}, "connections.malformed"),
         ({"endpoint": "ftp://bank.example"}, "connections.malformed"),
         ({"secret": {"callback_key": "x"}}, "connections.malformed"),
+        ({"secret": {"tls_certificate": "-----BEGIN CERTIFICATE-----"}}, "connections.malformed"),
+        ({"secret": {"tls_authority": "é"}}, "connections.malformed"),
+        ({"secret": {"tls_key": "alone"}}, "connections.malformed"),
         ({"operations": frozenset({Operation.REVERSAL})}, "connections.malformed"),
     ],
 )
@@ -127,6 +138,39 @@ async def test_bad_connections_are_refused_and_nothing_is_made(kit: Set, change:
     async with kit.house.db.tx(kit.house.tenant_id) as tx:
         assert [one.code for one in await connections.open_connections(tx)] == ["toy"]
         assert await ledger.find_accounts(tx, [kit.house.id("float:main")]) == {}
+
+
+async def test_settings_with_which_no_order_can_be_named_are_refused(kit: Set) -> None:
+    made = await kit.create()
+
+    def unable(context_public: Mapping[str, str], attempt_id: UUID, created_at: object) -> str:
+        raise RailUnable("no institution code")
+
+    kit.rails["toy"].build_reference = unable  # type: ignore[method-assign]
+    for refused_by in (kit.create(replace(COMMAND, code="other")), kit.update(made, public={})):
+        with pytest.raises(Refusal, match="no institution code") as refused:
+            await refused_by
+        assert refused.value.code == "connections.malformed"
+    # One that was made before, by a version of ours that did not look: it is down, and nobody else's trouble.
+    with pytest.raises(LinkDown, match="no institution code"):
+        await kit.links.get(kit.house.tenant_id, made.connection_id)
+
+
+@pytest.mark.parametrize("error", [RailUnable("not set up"), KeyError("settings"), NotSent("nobody there")])
+async def test_a_connection_in_trouble_is_watched_beside_the_others(kit: Set, error: Exception) -> None:
+    made = await kit.create()
+    other = await kit.create(replace(COMMAND, code="other", rail="fine"))
+
+    async def broken(context: object) -> Sequence[Balance]:
+        raise error
+
+    kit.rails["toy"].fetch_balances = broken  # type: ignore[method-assign]
+    kit.house.clock.at = START.replace(minute=2)
+    await connections.watch(kit.house.worker, kit.links, clock=kit.house.clock)
+    async with kit.house.db.tx(kit.house.tenant_id) as tx:
+        found = [await connections.find_connection(tx, one.connection_id) for one in (made, other)]
+    assert found[0].health is (Health.DOWN if isinstance(error, NotSent) else Health.DEGRADED)
+    assert found[1].health is Health.UP
 
 
 async def test_a_code_is_taken_once(kit: Set) -> None:

@@ -14,19 +14,26 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 from uuid import UUID
 
-from omniroute.infra.http import Limits, RailClients, Tls, Tokens
+from omniroute.infra.http import Limits, RailClients, Tokens
 from omniroute.infra.postgres import Database
 from omniroute.infra.secrets import BadKeys, KeyMissing, KeysUnavailable, SecretDamaged, SecretMisplaced, Vault
 from omniroute.kit.clock import Clock
+from omniroute.kit.ids import uuid7
 from omniroute.money.connections.model import BankConnection, ConnectionStatus
-from omniroute.money.connections.service import CALLBACK_KEY, binding
+from omniroute.money.connections.service import (
+    AUTHORITY,
+    CALLBACK_KEY,
+    CLIENT_CERTIFICATE,
+    CLIENT_KEY,
+    binding,
+    tls_of,
+)
 from omniroute.money.connections.store import SQL, connection_of
 from omniroute.money.payments import ByFile, Link, LinkDown, LinkUnknown
-from omniroute.ports.rails import Connector, Context, Credentials, RailPolicy
+from omniroute.ports.rails import Connector, Context, Credentials, RailPolicy, RailUnable
 
 CACHED_FOR = timedelta(seconds=5)
 CODE_LENGTH = 32  # 128 bits.
-CLIENT_CERTIFICATE, CLIENT_KEY, AUTHORITY = "tls_certificate", "tls_key", "tls_authority"
 
 
 def callback_code(key: bytes, connection_id: UUID, purpose: str, ref: str) -> str:
@@ -105,18 +112,27 @@ class ConnectionLinks:
             raise LinkDown(f"its credentials cannot be opened: {refusal.detail}") from refusal
         except KeysUnavailable as fault:
             raise LinkDown(f"its credentials cannot be opened now: {fault}") from fault
+        public = {name: str(value) for name, value in connection.public.items()}
+        try:
+            # Without what it takes to name an order none can leave; here one connection finds out, not a whole round.
+            connector.build_reference(public, uuid7(), now)
+        except RailUnable as refusal:
+            raise LinkDown(f"its settings are not whole: {refusal.detail}") from refusal
         key = base64.b64decode(fields[CALLBACK_KEY])
         ours = (CALLBACK_KEY, CLIENT_CERTIFICATE, CLIENT_KEY, AUTHORITY)
         credentials = Credentials(
             connection.connection_id,
             tenant_id,
             connection.endpoint.rstrip("/"),
-            {name: str(value) for name, value in connection.public.items()},
+            public,
             {name: value for name, value in fields.items() if name not in ours},
         )
         policy = connector.policy()
         client = await self._clients.client(
-            connection.rail, str(connection.connection_id), limits=_limits(policy, connection.limits), tls=_tls(fields)
+            connection.rail,
+            str(connection.connection_id),
+            limits=_limits(policy, connection.limits),
+            tls=tls_of(fields),
         )
         context = Context(
             credentials,
@@ -153,10 +169,3 @@ def _limits(policy: RailPolicy, own: Mapping[str, int]) -> Limits:
     concurrency = min(policy.concurrency_max, own.get("concurrency_max", policy.concurrency_max))
     rates = [rate for rate in (policy.submits_per_second, own.get("submits_per_second")) if rate is not None]
     return Limits(concurrency_max=max(1, concurrency), submits_per_second=min(rates, default=None))
-
-
-def _tls(fields: Mapping[str, str]) -> Tls:
-    def pem(name: str) -> bytes | None:
-        return fields[name].encode() if name in fields else None
-
-    return Tls(ca_pem=pem(AUTHORITY), certificate_pem=pem(CLIENT_CERTIFICATE), key_pem=pem(CLIENT_KEY))

@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 from omniroute import ledger
 from omniroute.infra import events
 from omniroute.infra.events import Meta
+from omniroute.infra.http import BadTls, Tls, tls_context
 from omniroute.infra.postgres import Tx, read_page
 from omniroute.infra.secrets import Binding, Vault
 from omniroute.kit.ids import uuid7
@@ -31,10 +32,13 @@ from omniroute.money.connections.events import ConnectionCreated, ConnectionEven
 from omniroute.money.connections.model import BankConnection, ConnectionStatus, CreateConnection, float_code
 from omniroute.money.connections.store import CONNECTIONS, SQL, connection_of
 from omniroute.money.payments import FOLDER, needed_accounts
-from omniroute.ports.rails import Capabilities, Operation
+from omniroute.ports.rails import Capabilities, Operation, RailUnable
 
 CALLBACK_KEY = "callback_key"
 """Name under which the key of our own callback addresses is sealed with the rail's secrets."""
+
+CLIENT_CERTIFICATE, CLIENT_KEY, AUTHORITY = "tls_certificate", "tls_key", "tls_authority"
+"""Names of the secrets that are ours to read, in PEM."""
 
 _CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 FIELDS_MAX = 40
@@ -45,6 +49,8 @@ class Rail(Protocol):
     """As much of a connector as making a connection needs."""
 
     def capabilities(self) -> Capabilities: ...
+
+    def build_reference(self, context_public: Mapping[str, str], attempt_id: UUID, created_at: datetime) -> str: ...
 
 
 def binding(tenant_id: UUID, connection_id: UUID) -> Binding:
@@ -63,6 +69,7 @@ async def create_connection(
     if rail is None:
         raise UnknownRail(rail=command.rail, known=sorted(rails))
     operations = _check(command, rail.capabilities())
+    check_settings(rail, command.public, now)
     connection_id = uuid7()
     fields = {**command.secret, CALLBACK_KEY: base64.b64encode(secrets.token_bytes(32)).decode()}
     sealed = await vault.seal_fields(binding(tx.tenant, connection_id), fields)
@@ -137,11 +144,41 @@ def check_fields(public: Mapping[str, str], secret: Mapping[str, str]) -> None:
         raise MalformedConnection(f"at most {FIELDS_MAX} settings", field="public")
     if CALLBACK_KEY in secret or set(public) & set(secret):
         raise MalformedConnection("a name stands once, and callback_key is ours", field="secret")
+    if CLIENT_KEY in secret and CLIENT_CERTIFICATE not in secret:
+        raise MalformedConnection(
+            f"{CLIENT_KEY}: belongs to a {CLIENT_CERTIFICATE}, and there is none", field=CLIENT_KEY
+        )
+    try:
+        tls_context(tls_of(secret))
+    except BadTls as error:
+        raise MalformedConnection(
+            f"{CLIENT_CERTIFICATE}, {CLIENT_KEY}, {AUTHORITY}: {error}", field="secret"
+        ) from error
     for name, value in [*public.items(), *secret.items()]:
         if not name or len(name) > 64 or len(value) > VALUE_MAX:
             raise MalformedConnection(
                 f"settings: names of 1 to 64, values of up to {VALUE_MAX} characters", field=name[:64]
             )
+
+
+def tls_of(secret: Mapping[str, str]) -> Tls:
+    """The certificates among the secrets of a connection."""
+
+    def pem(name: str) -> bytes | None:
+        return secret[name].encode() if name in secret else None
+
+    return Tls(ca_pem=pem(AUTHORITY), certificate_pem=pem(CLIENT_CERTIFICATE), key_pem=pem(CLIENT_KEY))
+
+
+def check_settings(rail: Rail, public: Mapping[str, str], now: datetime) -> None:
+    """Refuse settings with which no order could even be named.
+
+    Raises: MalformedConnection.
+    """
+    try:
+        rail.build_reference(public, uuid7(), now)
+    except RailUnable as refusal:
+        raise MalformedConnection(f"public: {refusal.detail}", field="public") from refusal
 
 
 def check_operations(wanted: frozenset[Operation] | None, can: Capabilities) -> frozenset[Operation]:
@@ -186,6 +223,8 @@ async def update_connection(
         raise ConnectionChanged(version=old.version, status=old.status.value)
     check_endpoint(endpoint or old.endpoint, rails[old.rail].capabilities())
     check_fields(old.public if public is None else public, secret or {})
+    if public is not None:
+        check_settings(rails[old.rail], public, now)
     chosen = old.operations
     if operations is not None:
         chosen = check_operations(operations, rails[old.rail].capabilities())

@@ -1,5 +1,6 @@
 """Looking after connections: is the rail there, what does it say we hold, is our float low."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from omniroute import ledger
 from omniroute.infra import events
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database, Tx
+from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
 from omniroute.kit.refusal import Fault, Refusal
 from omniroute.money.connections.asking import REASON_MAX, balances_of
@@ -18,6 +20,8 @@ from omniroute.money.connections.service import find_connection, told
 from omniroute.money.connections.store import SQL, connection_of
 from omniroute.money.payments import LinkDown, Links
 from omniroute.ports.rails import Balance, NotSent, Operation
+
+log = logger("omniroute.connections")
 
 EVERY = timedelta(minutes=1)
 META = Meta(actor="system:connections", channel="worker")
@@ -37,14 +41,21 @@ async def watch(db: Database, links: Links, *, clock: Clock, limit: int = 50) ->
     now = clock.now()
     async with db.tx(readonly=True) as tx:
         due = await tx.all(SQL.watched_connections, before=now - EVERY, limit=limit)
-    for row in due:
-        async with db.tx(row.tenant_id, readonly=True) as tx:
-            connection = await find_connection(tx, row.connection_id)
-        health, reason = await _look(links, row.tenant_id, connection)
-        async with db.tx(row.tenant_id) as tx:
-            await _note(tx, connection, health, reason, clock)
-            await _check_float(tx, connection)
+    # All at once: one that hangs keeps nobody else waiting.
+    looks = [_watch_one(db, links, row.tenant_id, row.connection_id, clock) for row in due]
+    for fault in await asyncio.gather(*looks, return_exceptions=True):
+        if fault is not None:
+            raise fault
     return len(due)
+
+
+async def _watch_one(db: Database, links: Links, tenant_id: UUID, connection_id: UUID, clock: Clock) -> None:
+    async with db.tx(tenant_id, readonly=True) as tx:
+        connection = await find_connection(tx, connection_id)
+    health, reason = await _look(links, tenant_id, connection)
+    async with db.tx(tenant_id) as tx:
+        await _note(tx, connection, health, reason, clock)
+        await _check_float(tx, connection)
 
 
 async def _look(links: Links, tenant_id: UUID, connection: BankConnection) -> tuple[Health, str | None]:
@@ -59,6 +70,9 @@ async def _look(links: Links, tenant_id: UUID, connection: BankConnection) -> tu
         return Health.DOWN, str(fault)[:REASON_MAX]
     except Refusal as refusal:
         return Health.DEGRADED, refusal.detail[:REASON_MAX]
+    except Exception as error:
+        log.exception("a look at a connection ended in a way nobody foresaw", connection=str(connection.connection_id))
+        return Health.DEGRADED, type(error).__name__
     return Health.UP, None
 
 

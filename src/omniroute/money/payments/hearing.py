@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from omniroute.infra.postgres import JsonbArray, TextArray, TimestampArray, Tx, UuidArray
+from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
 from omniroute.money.payments import outcomes, store
 from omniroute.money.payments.files import hear_file
@@ -16,6 +17,8 @@ from omniroute.money.payments.links import Link, LinkDown, Links
 from omniroute.money.payments.model import Source
 from omniroute.money.payments.outcomes import Evidence
 from omniroute.ports.rails import Callback, EventKind, FileConnector, RailAnswerUnreadable, RailEvent, Trust
+
+log = logger("omniroute.payments")
 
 LATER = timedelta(seconds=30)
 """When a call is looked at again whose connection cannot be opened now."""
@@ -83,6 +86,9 @@ class Hearing:
                 over.append(_Over(row.event_id, "received", {"waiting": str(fault)}, now + LATER))
             except RailAnswerUnreadable as fault:
                 over.append(_Over(row.event_id, "unreadable", {"unreadable": str(fault)}, now))
+            except Unforeseen as fault:
+                # It stays as it came, to be looked at once more by `replay`; the other calls are not held up by it.
+                over.append(_Over(row.event_id, "unreadable", {"unforeseen": str(fault)}, now))
         said = [one for _, each in heard for one in each if one.made is None]
         await self._find(tx, said, now)
         await self._ask(tx, [one for one in said if one.made is None and not _counts(one)], now)
@@ -154,9 +160,20 @@ class Hearing:
             one.made = "no_attempt" if done is None else done.attempt.value
 
 
+class Unforeseen(Exception):
+    """A connector failed at what it was sent, in a way nobody foresaw."""
+
+
 def _read(link: Link, row: Any) -> list[_Said]:
-    """What a call says. Raises: RailAnswerUnreadable."""
+    """What a call says. Raises: RailAnswerUnreadable, Unforeseen."""
     callback = Callback(row.body, row.headers, row.purpose, row.ref, row.authentic, row.received_at)
+    try:
+        events = list(link.connector.read_callback(link.context, callback))
+    except RailAnswerUnreadable:
+        raise
+    except Exception as error:
+        log.exception("a call could not be read in a way nobody foresaw", rail=link.rail, call=str(row.event_id))
+        raise Unforeseen(type(error).__name__) from error
     return [
         _Said(
             link,
@@ -165,7 +182,7 @@ def _read(link: Link, row: Any) -> list[_Said]:
             event.result.our_ref or callback.ref,
             "rejected" if event.trust is Trust.REJECTED else None,
         )
-        for event in link.connector.read_callback(link.context, callback)
+        for event in events
     ]
 
 

@@ -525,11 +525,12 @@ SELECT approver, approved, comment, decided_at FROM payment_approval
  ORDER BY decided_at, approver
 
 -- name: statements_due
--- Connections whose statement was not read for a while, over all organisations, the longest waiting first.
+-- Connections whose statement was not read for a while, over all organisations, the longest waiting first; `without`
+-- those that could not be read a moment ago.
 SELECT tenant_id, connection_id FROM bank_connection
  WHERE status <> 'closed' AND %(operation)s = ANY (operations)
-   AND (statement_until IS NULL OR statement_until <= %(before)s)
- ORDER BY statement_until NULLS FIRST
+   AND (statement_until IS NULL OR statement_until <= %(before)s) AND NOT connection_id = ANY (%(without)s::uuid[])
+ ORDER BY statement_until NULLS FIRST, connection_id
  LIMIT %(limit)s
 
 -- name: set_statement_until
