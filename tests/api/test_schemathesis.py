@@ -2,10 +2,11 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,6 +15,8 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, seed, settings
 
 from omniroute.api import openapi_document
+from omniroute.app.listening import reserved
+from omniroute.app.settings import Settings
 from tests.api.makers import Client, open_accounts, transfer
 
 SERVER = """
@@ -46,37 +49,32 @@ asyncio.run(main())
 """
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 async def address(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """A real server in a process of its own."""
-    port = _free_port()
     log = tmp_path_factory.mktemp("server") / "log"
-    with log.open("wb") as out:
+    with reserved(Settings(http_host="127.0.0.1", http_port=0), print) as (place, _), log.open("wb") as out:
+        port = place.http_port
         process = subprocess.Popen(  # noqa: ASYNC220  # Started once, before anything else runs.
             [sys.executable, "-c", SERVER, database_url, str(port)], stdout=out, stderr=out, env=dict(os.environ)
         )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with httpx.AsyncClient() as probe:
-            for _ in range(200):
-                try:
-                    if (await probe.get(f"{url}/readiness")).status_code == 200:
-                        break
-                except httpx.HTTPError:
-                    await asyncio.sleep(0.1)
-            else:
-                raise AssertionError(log.read_text())
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
+        try:
+            yield await _ready(f"http://127.0.0.1:{port}", process, log)
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+async def _ready(url: str, process: subprocess.Popen[bytes], log: Path) -> str:
+    async with httpx.AsyncClient() as probe:
+        for _ in range(1_200):
+            with suppress(httpx.HTTPError):
+                if (await probe.get(f"{url}/readiness")).status_code == 200:
+                    return url
+            if process.poll() is not None:
+                break
+            await asyncio.sleep(0.1)
+    raise AssertionError(await asyncio.to_thread(log.read_text))
 
 
 @pytest.fixture(scope="module")

@@ -48,10 +48,6 @@ class RotateKeyIn(In):
     overlap_hours: Annotated[int, Meta(ge=0, le=720)] = 24
 
 
-class RevokeKeyIn(In):
-    """Nothing is to be said."""
-
-
 class KeysIn(ListIn):
     """Which keys."""
 
