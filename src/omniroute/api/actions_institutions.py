@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from omniroute.api.actions_form import Camel, action, answer, shape
+from omniroute.api.actions_form import ActionOut, Camel, action, answer, shape
 from omniroute.api.call import Call
 from omniroute.api.institutions import InstitutionsIn
 from omniroute.api.operations import Raw, Reply
@@ -50,7 +50,7 @@ async def _search(call: Call, given: dict[str, Any]) -> list[InstitutionShown]:
     ]
 
 
-@action("institutions", reply=list[InstitutionShown])
+@action("institutions", reply=list[InstitutionShown] | ActionOut)
 async def action_institutions(call: Call, raw: Raw) -> Reply:
     """List banks and operators that can be paid, for a Hasura engine. Input: `country`, `text`. Output: a list."""
     return await answer(call, raw, Permission.ORGANISATION_READ, _search)
