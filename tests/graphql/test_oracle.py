@@ -108,7 +108,9 @@ def ordered(rows: list[dict[str, Any]], orders: list[tuple[str, str]]) -> list[d
     return rows
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(where=CONDITIONS, orders=ORDERS, limit=st.none() | st.integers(0, 4), offset=st.none() | st.integers(0, 4))
 async def test_the_database_and_python_agree(
     engine: Engine, where: dict[str, Any], orders: list[tuple[str, str]], limit: int | None, offset: int | None

@@ -50,7 +50,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @settings(
-    max_examples=int(ASKED or 25),
+    max_examples=int(ASKED or 20),
     derandomize=ASKED is None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
