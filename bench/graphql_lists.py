@@ -27,7 +27,7 @@ PEER = "strawberry"
 POOL_SIZE = 10
 SECONDS = 8
 CONNECTIONS = 16
-ALONE = 200  # Requests one after the other, for the time of one.
+ALONE = 100  # Requests one after the other, for the time of one.
 ROUNDS = 3
 CUSTOMERS, REGIONS = 2_000, 100
 
