@@ -60,10 +60,11 @@ RETURNING *
 UPDATE payment_batch SET work_after = %(later)s WHERE tenant_id = %(tenant)s AND batch_id = %(batch)s
 
 -- name: batches_to_do
--- For every organisation the batch that has waited longest for somebody to work on it.
+-- For every organisation the batch that has waited longest for somebody to work on it; `without` those that could not
+-- be worked on a moment ago.
 SELECT DISTINCT ON (tenant_id) tenant_id, batch_id, state FROM payment_batch
  WHERE NOT settled AND state IN ('draft', 'awaiting_approval', 'approved', 'running', 'cancelled')
-   AND work_after <= %(now)s
+   AND work_after <= %(now)s AND NOT batch_id = ANY (%(without)s::uuid[])
  ORDER BY tenant_id, work_after, batch_id
 
 -- name: next_work

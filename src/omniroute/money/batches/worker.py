@@ -1,5 +1,5 @@
 """The worker of batches: one round works a chunk for every organisation that has something to do, so that a batch of a
-hundred thousand lines makes nobody wait for longer than a chunk.
+hundred thousand lines makes nobody wait for longer than a chunk. One that cannot be worked on is put off by itself.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from omniroute.infra.postgres import Database, Tx
+from omniroute.infra.setbacks import Setbacks
 from omniroute.kit.clock import Clock
 from omniroute.money.batches import checking, journal, running, steering, store
 from omniroute.money.batches.model import BatchState
@@ -38,12 +39,17 @@ class BatchWorker:
         self._db, self._rulebooks = db, rulebooks
         self._clock, self._business_day = clock, business_day
         self._chunks = chunks or Chunks()
+        self._setbacks = Setbacks[UUID](clock)
 
     async def advance(self) -> int:
         """One chunk for each organisation; how many lines were worked."""
         async with self._db.tx(readonly=True) as tx:
-            due = await tx.all(store.SQL.batches_to_do, now=self._clock.now())
-        return sum([await self._one(row) for row in due])
+            due = await tx.all(store.SQL.batches_to_do, now=self._clock.now(), without=self._setbacks.waiting())
+        count = 0
+        for row in due:
+            async with self._setbacks.of(row.batch_id, tenant=row.tenant_id, batch=row.batch_id):
+                count += await self._one(row)
+        return count
 
     async def _one(self, row: Any) -> int:
         rules = await self._rulebooks.get(row.tenant_id)

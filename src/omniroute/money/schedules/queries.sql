@@ -47,9 +47,9 @@ VALUES (%(tenant)s, %(schedule)s, %(approver)s, %(approved)s, %(comment)s, %(now
 ON CONFLICT DO NOTHING
 
 -- name: due_schedules
--- Schedules one of whose dates has come, over all organisations.
+-- Schedules one of whose dates has come, over all organisations; `without` those that could not be planned a moment ago.
 SELECT tenant_id, schedule_id FROM payment_schedule
- WHERE state IN ('active', 'paused') AND next_at <= %(now)s
+ WHERE state IN ('active', 'paused') AND next_at <= %(now)s AND NOT schedule_id = ANY (%(without)s::uuid[])
  ORDER BY next_at
  LIMIT %(limit)s
 
@@ -61,9 +61,9 @@ VALUES (%(tenant)s, %(schedule)s, %(number)s, %(nominal_on)s, %(due_on)s, %(due_
         %(reason)s, %(detail)s, %(try_at)s, %(now)s, %(now)s)
 
 -- name: due_occurrences
--- Dates of schedules that are to be paid, over all organisations.
+-- Dates of schedules that are to be paid, over all organisations; `without` schedules that could not be paid a moment ago.
 SELECT tenant_id, schedule_id, number FROM payment_occurrence
- WHERE state = 'due' AND try_at <= %(now)s
+ WHERE state = 'due' AND try_at <= %(now)s AND NOT schedule_id = ANY (%(without)s::uuid[])
  ORDER BY try_at
  LIMIT %(limit)s
 

@@ -1,7 +1,8 @@
 """The worker of schedules: dates that have come get their rows, and each row its payment, exactly once.
 
 A payment and the word that its date is paid are written in one transaction, so that no crash comes between them; and
-the payment's reference is made of the date, so that a second one could not exist anyway.
+the payment's reference is made of the date, so that a second one could not exist anyway. A schedule that cannot be
+worked on is put off by itself.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from omniroute import ledger
 from omniroute.infra import events
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database, Tx
+from omniroute.infra.setbacks import Setbacks
 from omniroute.kit.clock import Clock
 from omniroute.kit.refusal import Kind, Refusal
 from omniroute.money import payments
@@ -55,6 +57,7 @@ class ScheduleRunner:
 
     def __init__(self, db: Database, rulebooks: Rulebooks, *, clock: Clock) -> None:
         self._db, self._rulebooks, self._clock = db, rulebooks, clock
+        self._unplanned, self._unpaid = Setbacks[UUID](clock), Setbacks[UUID](clock)
 
     async def round(self) -> int:
         """Plan what has come and pay what is due; how much there was to do."""
@@ -64,7 +67,7 @@ class ScheduleRunner:
         """Write down the dates that have come; how many schedules had one."""
         now = self._clock.now()
         async with self._db.tx(readonly=True) as tx:
-            due = await tx.all(SQL.due_schedules, now=now, limit=AT_ONCE_MAX)
+            due = await tx.all(SQL.due_schedules, now=now, without=self._unplanned.waiting(), limit=AT_ONCE_MAX)
         for row in due:
 
             async def work(tx: Tx, schedule_id: UUID = row.schedule_id) -> None:
@@ -75,25 +78,32 @@ class ScheduleRunner:
                 if schedule.state in (ScheduleState.ACTIVE, ScheduleState.PAUSED):
                     await plan(tx, schedule, await _calendar(tx, schedule), now=now, meta=META)
 
-            # Saying it twice plans nothing twice: the schedule then stands at its next date.
-            await self._db.run(work, tenant_id=row.tenant_id, idempotent=True)
+            async with self._unplanned.of(row.schedule_id, tenant=row.tenant_id, schedule=row.schedule_id):
+                # Saying it twice plans nothing twice: the schedule then stands at its next date.
+                await self._db.run(work, tenant_id=row.tenant_id, idempotent=True)
         return len(due)
 
     async def pay_due(self) -> int:
         """Pay dates that are due; how many were looked at."""
         now = self._clock.now()
         async with self._db.tx(readonly=True) as tx:
-            due = await tx.all(SQL.due_occurrences, now=now, limit=AT_ONCE_MAX)
+            due = await tx.all(SQL.due_occurrences, now=now, without=self._unpaid.waiting(), limit=AT_ONCE_MAX)
         for row in due:
-            rules = await self._rulebooks.get(row.tenant_id)
-
-            async def work(
-                tx: Tx, schedule_id: UUID = row.schedule_id, number: int = row.number, rules: Rulebook = rules
-            ) -> None:
-                await _pay_one(tx, schedule_id, number, rules=rules, now=now)
-
-            await self._db.run(work, tenant_id=row.tenant_id, idempotent=True)
+            if row.schedule_id in self._unpaid.waiting():
+                continue  # An earlier date of it could not be paid just now.
+            async with self._unpaid.of(
+                row.schedule_id, tenant=row.tenant_id, schedule=row.schedule_id, number=row.number
+            ):
+                await self._pay(row.tenant_id, row.schedule_id, row.number, now)
         return len(due)
+
+    async def _pay(self, tenant_id: UUID, schedule_id: UUID, number: int, now: datetime) -> None:
+        rules = await self._rulebooks.get(tenant_id)
+
+        async def work(tx: Tx) -> None:
+            await _pay_one(tx, schedule_id, number, rules=rules, now=now)
+
+        await self._db.run(work, tenant_id=tenant_id, idempotent=True)
 
 
 async def _calendar(tx: Tx, schedule: Schedule) -> Calendar:
