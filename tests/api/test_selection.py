@@ -85,6 +85,14 @@ async def test_health_metrics_and_documents_are_always_there(people_only: httpx.
         assert (await people_only.get(path)).status_code == 200, path
 
 
+async def test_the_bare_address_leads_to_the_documentation(people_only: httpx.AsyncClient) -> None:
+    found = await people_only.get("/")
+    assert (found.status_code, found.headers["location"], found.content) == (303, "/docs", b"")
+    refused = await people_only.post("/", json={})
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, OPTIONS")
+    assert "/" not in openapi_document()["paths"]
+
+
 async def test_the_document_shows_the_selection(people_only: httpx.AsyncClient) -> None:
     shown: dict[str, Any] = (await people_only.get("/openapi.json")).json()
     assert shown == openapi_document(api.select("people", "ledger_holds"))

@@ -28,7 +28,10 @@ def create_app(services: Services, *, access_log: bool = True, beside: Mapping[s
     operations = registry.operations()
     served = [op for op in operations if services.selection.serves(op)]
     framework = Litestar(
-        route_handlers=[_route(services, op) if op in served else _elsewhere(op) for op in operations],
+        route_handlers=[
+            HTTPRouteHandler("/", http_method="GET", name="bare", status_code=303)(_bare),
+            *[_route(services, op) if op in served else _elsewhere(op) for op in operations],
+        ],
         openapi_config=None,
         logging_config=None,
         exception_handlers={Exception: _Exceptions(operations)},
@@ -36,6 +39,12 @@ def create_app(services: Services, *, access_log: bool = True, beside: Mapping[s
     )
     app = cast("App", framework)
     return Front(app, services, HotRoutes(served), beside or {}, access_log=access_log)
+
+
+async def _bare(request: Request[Any, Any, Any]) -> ASGIResponse:
+    """Who comes to the bare address is shown the documentation. No operation: no client has a use for it."""
+    request.scope[ROUTE] = "/"  # type: ignore[literal-required]
+    return _asgi(Answer(303, (("location", "/docs"),), b""))
 
 
 def _route(services: Services, op: Operation) -> HTTPRouteHandler:
@@ -73,6 +82,7 @@ class _Exceptions:
 
     def __init__(self, operations: Sequence[Operation]) -> None:
         self._paths = [(re.compile(re.sub(r"{\w+}", "[^/]+", op.path)), op.method) for op in operations]
+        self._paths.append((re.compile("/"), "GET"))
 
     def __call__(self, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
         if isinstance(error, NotFoundException):
