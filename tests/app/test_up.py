@@ -36,6 +36,10 @@ def test_the_doctor_finds_nothing_wrong(system: Running, folder: Path) -> None:
     assert (done.returncode, report["healthy"]) == (0, True)
 
 
+def test_a_newcomer_is_not_told_of_triggers_nobody_asked_for(system: Running) -> None:
+    assert "NOTIFICATION_SERVICE_URL" not in system.text
+
+
 def test_other_commands_find_its_database(system: Running, folder: Path) -> None:
     status = omniroute("migrate", "--status", "--json", data_dir=str(folder / "data"))
     assert (status.returncode, json.loads(status.stdout)["pending"]) == (0, [])

@@ -48,8 +48,10 @@ class GatewayWork:
                 rows=ROWS,
                 repeatable=[one.strip() for one in settings.graphql_repeatable_actions.split(",") if one.strip()],
             )
+            # Nobody asked for the triggers we bring along; who has metadata of their own wants to know.
+            say = log.warning if settings.graphql_metadata_dir else log.debug
             for problem in working.problems:
-                log.warning("a trigger is not served", where=problem.where, what=problem.what)
+                say("a trigger is not served", where=problem.where, what=problem.what)
             self._left = [one for one in self._left if one.is_busy]
             if self.working is not None:
                 self._left.append(self.working)
