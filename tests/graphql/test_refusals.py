@@ -33,9 +33,9 @@ def test_no_variable_changes_the_text_of_a_statement(engine: Engine) -> None:
 REFUSED = [
     ("{ payments { nope } }", "field 'nope' not found in type: 'payments'",
      "$.selectionSet.payments.selectionSet.nope"),
-    ("{ payments(nope: 1) { id } }", "'payments' has no argument named 'nope'", "$.selectionSet.payments.args.nope"),
-    ("{ payment { id } }", "missing required field 'id'", "$.selectionSet.payment"),
-    ("{ payments }", "missing selection set for 'payments'", "$.selectionSet.payments"),
+    ("{ payments(nope: 1) { id } }", "'payments' has no argument named 'nope'", "$.selectionSet.payments"),
+    ("{ payment { id } }", "missing required field 'id'", "$.selectionSet.payment.args.id"),
+    ("{ payments }", "missing selection set for 'payments'", "$.selectionSet.payments.selectionSet"),
     ("{ payments { ...none } }", 'reference to undefined fragment "none"', "$.selectionSet.payments"),
     ("{ payments(where: {id: {_eq: null}}) { id } }", "unexpected null value for type 'int8'",
      "$.selectionSet.payments.args.where.id._eq"),

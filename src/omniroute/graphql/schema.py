@@ -78,6 +78,13 @@ class RoleSchema:
     """What the other fields of mutation_root do."""
 
 
+def _order_fields(schema: GraphQLSchema) -> None:
+    """Introspection names the fields of an object by the alphabet, as Hasura does."""
+    for one in schema.type_map.values():
+        if isinstance(one, GraphQLObjectType) and not one.name.startswith("__"):
+            one.fields = dict(sorted(one.fields.items()))
+
+
 def build_schema(view: RoleView, plugged: Sequence[RootFields] = (), *, is_backend: bool = False) -> RoleSchema:
     """The schema of a role, with the root fields of `plugged`. `is_backend`: with what only our own side may do."""
     return _Builder(view, plugged, is_backend=is_backend).build()
@@ -127,6 +134,7 @@ class _Builder:
         mutation = GraphQLObjectType("mutation_root", changes) if changes else None
         subscription = GraphQLObjectType("subscription_root", followed) if followed else None
         schema = GraphQLSchema(root, mutation, subscription, directives=[*specified_directives, CACHED])
+        _order_fields(schema)
         return RoleSchema(schema, self.roots, self.view, self.streams, self.plugged, writes, mutations.mutations)
 
     def _stream_roots(self, taken: Mapping[str, Root]) -> dict[str, GraphQLField]:

@@ -49,7 +49,7 @@ _MESSAGES = (
         re.compile(r"[Ss]ubscription.* must not select an introspection top level field"),
         "subscriptions must select one top level field",
     ),
-    (re.compile(r"Field '(\w+)' of type '[^']+' must have a selection"), "missing selection set for '{0}'"),
+    (re.compile(r"Field '\w+' of type '\[?(\w+)[^']*' must have a selection"), "missing selection set for '{0}'"),
 )
 
 
@@ -125,7 +125,17 @@ def said(error: GraphQLError, document: DocumentNode, operation: OperationDefini
     fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
     nodes = error.nodes or []
     path = next((path for node in nodes for one, path in _walk(operation, fragments) if one is node), "$")
-    return RequestRefused(message, path=path)
+    return RequestRefused(message, path=_place(message, path))
+
+
+def _place(message: str, path: str) -> str:
+    """Where Hasura says it is: what is missing stands where it would be, an unknown argument at its field."""
+    if message.startswith("missing selection set"):
+        return f"{path}.selectionSet"
+    missing = re.fullmatch(r"missing required field '(\w+)'", message)
+    if missing:
+        return f"{path}.{missing[1]}" if ".args." in path else f"{path}.args.{missing[1]}"
+    return path.rpartition(".args.")[0] if "has no argument named" in message else path
 
 
 def _walk(
