@@ -6,18 +6,18 @@ claim nothing has left; after it the lease runs out, and the attempt counts as u
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from omniroute.infra.batch import BatchLimits
 from omniroute.infra.postgres import Database, Departures, Tx
+from omniroute.infra.setbacks import Setbacks
 from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
 from omniroute.money.payments import approval, sending, store
-from omniroute.money.payments.approval import Recheck
 from omniroute.money.payments.exchanges import CAUTIOUS, Exchanges
 from omniroute.money.payments.hearing import HeardElsewhere, Hearing
 from omniroute.money.payments.in_flight import Exchange, InFlight
@@ -68,6 +68,9 @@ class Dispatcher:
         self._business_day, self._worker_id = business_day, worker_id
         self._limits = limits or DispatcherLimits()
         self._departures = Departures()
+        # By organisation, and attempts by themselves: what fails in a way nobody foresaw holds up nobody else.
+        self._sending, self._asking, self._hearing_of = (Setbacks[UUID](clock) for _ in range(3))
+        self._expiring, self._losing = Setbacks[UUID](clock), Setbacks[UUID](clock)
         self._in_flight = InFlight(self._limits.in_flight_max)
         self._exchanges = Exchanges(
             db, clock=clock, business_day=business_day, worker_id=worker_id, records=self._limits.records
@@ -100,42 +103,41 @@ class Dispatcher:
         async with self._db.tx(readonly=True) as tx:
             due = await tx.all(store.SQL.due_payments, now=now, full=full, limit=room)
         taken = 0
-        for tenant_id, rows in _by_tenant(self._that_fit(Exchange.SEND, due)).items():
-            links, down = await self._find_links(tenant_id, {row.connection_id for row in rows if row.connection_id})
-            blocked = [row.payment_id for row in rows if row.connection_id in down]
-            ids = [row.payment_id for row in rows if row.connection_id not in down]
-
-            recheck = None if self._rules is None else (await self._rules.get(tenant_id)).recheck
-
-            async def work(
-                tx: Tx,
-                ids: Sequence[UUID] = ids,
-                links: Mapping[UUID, Link] = links,
-                recheck: Recheck | None = recheck,
-            ) -> list[Claimed]:
-                return await sending.claim(
-                    tx,
-                    ids,
-                    links,
-                    claimed_by=self._worker_id,
-                    recheck=recheck,
-                    now=self._clock.now(),
-                    today=self._business_day(tx.tenant),
-                )
-
-            if ids:
-                # Not idempotent: after a lost connection the claim may stand, and its lease will tell.
-                claimed = await self._db.run(work, tenant_id=tenant_id, idempotent=False)
-                taken += len(ids)
-                for one in claimed:
-                    work_of = self._exchanges.carry(tenant_id, one)
-                    self._in_flight.start(Exchange.SEND, one.link.connection_id, work_of)
-            if blocked:
-                async with self._db.tx(tenant_id) as tx:
-                    await tx.execute(
-                        store.SQL.postpone_payments, tenant=tenant_id, payments=blocked, now=now, later=now + POSTPONE
-                    )
+        for tenant_id, rows in _by_tenant(self._that_fit(Exchange.SEND, due), self._sending).items():
+            async with self._sending.of(tenant_id, tenant=tenant_id):
+                taken += await self._send_for(tenant_id, rows, now)
         return taken
+
+    async def _send_for(self, tenant_id: UUID, rows: Sequence[Any], now: datetime) -> int:
+        """Take up what is due of one organisation, and start sending it; how many were taken up."""
+        links, down = await self._find_links(tenant_id, {row.connection_id for row in rows if row.connection_id})
+        blocked = [row.payment_id for row in rows if row.connection_id in down]
+        ids = [row.payment_id for row in rows if row.connection_id not in down]
+        recheck = None if self._rules is None else (await self._rules.get(tenant_id)).recheck
+
+        async def work(tx: Tx) -> list[Claimed]:
+            return await sending.claim(
+                tx,
+                ids,
+                links,
+                claimed_by=self._worker_id,
+                recheck=recheck,
+                now=self._clock.now(),
+                today=self._business_day(tx.tenant),
+            )
+
+        if ids:
+            # Not idempotent: after a lost connection the claim may stand, and its lease will tell.
+            claimed = await self._db.run(work, tenant_id=tenant_id, idempotent=False)
+            for one in claimed:
+                work_of = self._exchanges.carry(tenant_id, one)
+                self._in_flight.start(Exchange.SEND, one.link.connection_id, work_of)
+        if blocked:
+            async with self._db.tx(tenant_id) as tx:
+                await tx.execute(
+                    store.SQL.postpone_payments, tenant=tenant_id, payments=blocked, now=now, later=now + POSTPONE
+                )
+        return len(ids)
 
     async def ask(self) -> int:
         """Start asking rails about attempts whose time has come; how many."""
@@ -147,29 +149,36 @@ class Dispatcher:
         async with self._db.tx(readonly=True) as tx:
             due = await tx.all(store.SQL.attempts_to_ask, now=now, full=full, limit=room)
         asked = 0
-        for tenant_id, rows in _by_tenant(self._that_fit(Exchange.ASK, due)).items():
-            links, _ = await self._find_links(tenant_id, {row.connection_id for row in rows}, paused=True)
-            ids = [row.attempt_id for row in rows]
-            async with self._db.tx(tenant_id) as tx:
-                taken = await tx.all(
-                    store.SQL.take_to_ask,
-                    tenant=tenant_id,
-                    attempts=ids,
-                    now=now,
-                    lease_until=now + ASK_LEASE,
-                    asked_by=self._worker_id,
-                )
-                attempts = [store.attempt_of(row) for row in taken]
-                found = await tx.all(
-                    store.SQL.payments_by_id, tenant=tenant_id, payments=[attempt.payment_id for attempt in attempts]
-                )
-            payments = {row.payment_id: store.payment_of(row) for row in found}
-            for attempt in attempts:
-                link = links.get(attempt.connection_id)
-                if link is not None:
-                    work_of = self._exchanges.query(tenant_id, payments[attempt.payment_id], attempt, link)
-                    self._in_flight.start(Exchange.ASK, attempt.connection_id, work_of)
-                    asked += 1
+        for tenant_id, rows in _by_tenant(self._that_fit(Exchange.ASK, due), self._asking).items():
+            async with self._asking.of(tenant_id, tenant=tenant_id):
+                asked += await self._ask_for(tenant_id, rows, now)
+        return asked
+
+    async def _ask_for(self, tenant_id: UUID, rows: Sequence[Any], now: datetime) -> int:
+        """Start asking about attempts of one organisation; how many."""
+        asked = 0
+        links, _ = await self._find_links(tenant_id, {row.connection_id for row in rows}, paused=True)
+        ids = [row.attempt_id for row in rows]
+        async with self._db.tx(tenant_id) as tx:
+            taken = await tx.all(
+                store.SQL.take_to_ask,
+                tenant=tenant_id,
+                attempts=ids,
+                now=now,
+                lease_until=now + ASK_LEASE,
+                asked_by=self._worker_id,
+            )
+            attempts = [store.attempt_of(row) for row in taken]
+            found = await tx.all(
+                store.SQL.payments_by_id, tenant=tenant_id, payments=[attempt.payment_id for attempt in attempts]
+            )
+        payments = {row.payment_id: store.payment_of(row) for row in found}
+        for attempt in attempts:
+            link = links.get(attempt.connection_id)
+            if link is not None:
+                work_of = self._exchanges.query(tenant_id, payments[attempt.payment_id], attempt, link)
+                self._in_flight.start(Exchange.ASK, attempt.connection_id, work_of)
+                asked += 1
         return asked
 
     async def recover(self) -> int:
@@ -187,10 +196,16 @@ class Dispatcher:
         for row in asked_for:
             async with self._db.tx(row.tenant_id) as tx:
                 await tx.execute(store.SQL.ask_again, tenant=tx.tenant, gone=gone, now=now)
+        waiting = self._losing.waiting()
+        lost = [row for row in lost if row.attempt_id not in waiting]
         await asyncio.gather(*[self._lose(row) for row in lost])
         return len(lost)
 
     async def _lose(self, row: Any) -> None:
+        async with self._losing.of(row.attempt_id, tenant=row.tenant_id, attempt=row.attempt_id):
+            await self._say_lost(row)
+
+    async def _say_lost(self, row: Any) -> None:
         links, _ = await self._find_links(row.tenant_id, {row.connection_id}, paused=True)
         await self._exchanges.say(
             row.tenant_id,
@@ -208,8 +223,8 @@ class Dispatcher:
         async with self._db.tx(readonly=True) as tx:
             due = await tx.all(store.SQL.expired_payments, now=now, limit=self._limits.claim_max)
         ended = 0
-        for tenant_id, rows in _by_tenant(due).items():
-            async with self._db.tx(tenant_id) as tx:
+        for tenant_id, rows in _by_tenant(due, self._expiring).items():
+            async with self._expiring.of(tenant_id, tenant=tenant_id), self._db.tx(tenant_id) as tx:
                 ids = [row.payment_id for row in rows]
                 ended += await approval.expire(tx, ids, now=now, today=self._business_day(tenant_id))
         return ended
@@ -218,9 +233,14 @@ class Dispatcher:
         """Look at what rails have called us with; how many calls."""
         now = self._clock.now()
         async with self._db.tx(readonly=True) as tx:
-            to_do = await tx.all(store.SQL.provider_events_to_do, now=now, limit=self._limits.claim_max)
+            to_do = await tx.all(
+                store.SQL.provider_events_to_do,
+                now=now,
+                without=self._hearing_of.waiting(),
+                limit=self._limits.claim_max,
+            )
         for tenant_id, rows in _by_tenant(to_do).items():
-            async with self._db.tx(tenant_id) as tx:
+            async with self._hearing_of.of(tenant_id, tenant=tenant_id), self._db.tx(tenant_id) as tx:
                 taken = await tx.all(
                     store.SQL.take_provider_events, tenant=tenant_id, events=[row.event_id for row in rows]
                 )
@@ -263,10 +283,13 @@ class Dispatcher:
         return links, down
 
 
-def _by_tenant(rows: Sequence[Any]) -> dict[UUID, list[Any]]:
+def _by_tenant(rows: Sequence[Any], setbacks: Setbacks[UUID] | None = None) -> dict[UUID, list[Any]]:
+    """What there is of each organisation, but of those that are put off."""
+    waiting = () if setbacks is None else setbacks.waiting()
     found: dict[UUID, list[Any]] = {}
     for row in rows:
-        found.setdefault(row.tenant_id, []).append(row)
+        if row.tenant_id not in waiting:
+            found.setdefault(row.tenant_id, []).append(row)
     return found
 
 

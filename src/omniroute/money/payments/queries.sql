@@ -196,9 +196,9 @@ ON CONFLICT (tenant_id, connection_id, content_hash) DO UPDATE SET repeats = pro
 RETURNING event_id, repeats
 
 -- name: provider_events_to_do
--- Calls of rails that nobody has looked at yet, over all organisations.
+-- Calls of rails that nobody has looked at yet, over all organisations but those `without`, which are put off.
 SELECT tenant_id, event_id FROM provider_event
- WHERE state = 'received' AND process_after <= %(now)s
+ WHERE state = 'received' AND process_after <= %(now)s AND NOT tenant_id = ANY (%(without)s::uuid[])
  ORDER BY process_after
  LIMIT %(limit)s
 
