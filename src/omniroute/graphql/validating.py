@@ -50,6 +50,7 @@ _MESSAGES = (
         "subscriptions must select one top level field",
     ),
     (re.compile(r"Field '\w+' of type '\[?(\w+)[^']*' must have a selection"), "missing selection set for '{0}'"),
+    (re.compile(r"Field '\w+' must not have a selection"), "unexpected subselection set for non-object field"),
 )
 
 
@@ -130,6 +131,8 @@ def said(error: GraphQLError, document: DocumentNode, operation: OperationDefini
 
 def _place(message: str, path: str) -> str:
     """Where Hasura says it is: what is missing stands where it would be, an unknown argument at its field."""
+    if message.startswith("subscriptions must select"):
+        return "$"
     if message.startswith("missing selection set"):
         return f"{path}.selectionSet"
     missing = re.fullmatch(r"missing required field '(\w+)'", message)
@@ -156,13 +159,14 @@ def _selections(
                 for argument in item.arguments or ():
                     yield from _argument(argument, f"{here}.args.{argument.name.value}")
                 if item.selection_set:
+                    yield item.selection_set, here
                     yield from _selections(item.selection_set, here, fragments, seen)
             case InlineFragmentNode():
                 yield item, path
                 yield from _selections(item.selection_set, path, fragments, seen)
             case FragmentSpreadNode():
                 yield item, path
-                yield item.name, path
+                yield item.name, f"{path}.selectionSet"
                 name = item.name.value
                 if name in fragments and name not in seen:
                     seen.add(name)

@@ -155,10 +155,6 @@ def _session(case: dict[str, Any]) -> Session:
 
 def test_every_feature_has_cases() -> None:
     assert {one.parent.name for one in CASES} == {
-        "aggregates",
-        "filters",
-        "metadata",
-        "ordering",
-        "permissions",
-        "select",
-    }
+        "aggregates", "errors", "filters", "metadata", "mutations", "ordering", "permissions", "select",
+        "subscriptions", "upsert",
+    }  # fmt: skip
