@@ -26,7 +26,11 @@ FULL = 1_000_000_00
 
 @pytest.fixture
 async def house(app_db: Database, worker_db: Database, owner_db: Database) -> House:
-    house = await houses.build(app_db, worker_db, owner_db)
+    return house_of(await houses.build(app_db, worker_db, owner_db))
+
+
+def house_of(house: House) -> House:
+    """With a rail that gives back, and a fee."""
     house.rules.fee_minor = 50
     (connection_id,) = house.rules.connection_ids
     toy = Reversible(house.world)

@@ -92,9 +92,9 @@ SELECT * FROM payment_reversal WHERE tenant_id = %(tenant)s AND reversal_id = %(
 SELECT * FROM payment_reversal WHERE tenant_id = %(tenant)s AND payment_id = %(payment)s ORDER BY reversal_id
 
 -- name: reversals_to_send
--- Reversals that nobody has sent yet, over all organisations.
+-- Reversals that nobody has sent yet, over all organisations; here and below `without` those that are put off.
 SELECT tenant_id, reversal_id, connection_id FROM payment_reversal
- WHERE state = 'created' AND send_after <= %(now)s
+ WHERE state = 'created' AND send_after <= %(now)s AND NOT reversal_id = ANY (%(without)s::uuid[])
  ORDER BY send_after
  LIMIT %(limit)s
 
@@ -112,6 +112,7 @@ SELECT r.tenant_id, r.reversal_id, r.connection_id FROM payment_reversal r
  WHERE r.state IN ('pending', 'unknown') AND (r.next_query_at <= %(now)s OR EXISTS (
     SELECT FROM payment_attempt a
      WHERE a.tenant_id = r.tenant_id AND a.attempt_id = r.attempt_id AND a.state = 'reversed'))
+   AND NOT r.reversal_id = ANY (%(without)s::uuid[])
  ORDER BY r.next_query_at
  LIMIT %(limit)s
 
@@ -139,7 +140,7 @@ SELECT EXISTS (SELECT FROM payment_reversal
 -- name: lost_reversals
 -- Reversals whose taker did not come back in time, over all organisations.
 SELECT tenant_id, reversal_id, connection_id FROM payment_reversal
- WHERE state = 'sending' AND lease_until <= %(now)s
+ WHERE state = 'sending' AND lease_until <= %(now)s AND NOT reversal_id = ANY (%(without)s::uuid[])
  ORDER BY lease_until
  LIMIT %(limit)s
 

@@ -15,6 +15,7 @@ from omniroute.infra import events
 from omniroute.infra.events import Meta
 from omniroute.infra.http import ExchangeFailed, Sent
 from omniroute.infra.postgres import Database, Tx
+from omniroute.infra.setbacks import Setbacks
 from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
 from omniroute.kit.refusal import Fault
@@ -52,6 +53,7 @@ class Returner:
     ) -> None:
         self._db, self._links, self._clock = db, links, clock
         self._business_day, self._worker_id = business_day, worker_id
+        self._setbacks = Setbacks[UUID](clock)
 
     async def round(self) -> int:
         """Recover, send and ask, once; how much there was to do."""
@@ -61,44 +63,50 @@ class Returner:
         """Send reversals people have agreed to; how many."""
         now = self._clock.now()
         async with self._db.tx(readonly=True) as tx:
-            due = await tx.all(SQL.reversals_to_send, now=now, limit=AT_ONCE_MAX)
+            due = await tx.all(SQL.reversals_to_send, now=now, without=self._setbacks.waiting(), limit=AT_ONCE_MAX)
         for row in due:
-            try:
-                link = await self._links.get(row.tenant_id, row.connection_id)
-            except LinkDown as fault:
-                log.warning("a reversal waits for its connection", fault=str(fault))
-                await self._postpone(row, now)
-                continue
-            if link.paused:
-                await self._postpone(row, now)
-                continue
-            await self._send_one(row.tenant_id, row.reversal_id, link)
+            async with self._setbacks.of(row.reversal_id, tenant=row.tenant_id, reversal=row.reversal_id):
+                await self._send_if_up(row, now)
         return len(due)
+
+    async def _send_if_up(self, row: Any, now: datetime) -> None:
+        try:
+            link = await self._links.get(row.tenant_id, row.connection_id)
+        except LinkDown as fault:
+            log.warning("a reversal waits for its connection", fault=str(fault))
+            await self._postpone(row, now)
+            return
+        if link.paused:
+            await self._postpone(row, now)
+            return
+        await self._send_one(row.tenant_id, row.reversal_id, link)
 
     async def ask(self) -> int:
         """Ask what became of orders that were asked back; how many."""
         now = self._clock.now()
         async with self._db.tx(readonly=True) as tx:
-            due = await tx.all(SQL.reversals_to_ask, now=now, limit=AT_ONCE_MAX)
+            due = await tx.all(SQL.reversals_to_ask, now=now, without=self._setbacks.waiting(), limit=AT_ONCE_MAX)
         for row in due:
             lease = now + timedelta(seconds=90)
-            async with self._db.tx(row.tenant_id) as tx:
-                taken = await tx.one_or_none(
-                    SQL.take_reversal_to_ask, tenant=tx.tenant, reversal=row.reversal_id, now=now, lease_until=lease
-                )
-            if taken is not None:
-                await self._ask_one(row.tenant_id, reversal_of(taken))
+            async with self._setbacks.of(row.reversal_id, tenant=row.tenant_id, reversal=row.reversal_id):
+                async with self._db.tx(row.tenant_id) as tx:
+                    taken = await tx.one_or_none(
+                        SQL.take_reversal_to_ask, tenant=tx.tenant, reversal=row.reversal_id, now=now, lease_until=lease
+                    )
+                if taken is not None:
+                    await self._ask_one(row.tenant_id, reversal_of(taken))
         return len(due)
 
     async def recover(self) -> int:
         """Reversals whose sender did not come back: they may have left, so they are asked about. How many."""
         now = self._clock.now()
         async with self._db.tx(readonly=True) as tx:
-            lost = await tx.all(SQL.lost_reversals, now=now, limit=AT_ONCE_MAX)
+            lost = await tx.all(SQL.lost_reversals, now=now, without=self._setbacks.waiting(), limit=AT_ONCE_MAX)
         for row in lost:
             result = Result(Outcome.UNKNOWN, Answer(message="whoever sent it did not come back in time"))
-            policy = await self._policy(row.tenant_id, row.connection_id)
-            await self._record(row.tenant_id, row.reversal_id, result, policy, Source.CLOCK, lost_before=now)
+            async with self._setbacks.of(row.reversal_id, tenant=row.tenant_id, reversal=row.reversal_id):
+                policy = await self._policy(row.tenant_id, row.connection_id)
+                await self._record(row.tenant_id, row.reversal_id, result, policy, Source.CLOCK, lost_before=now)
         return len(lost)
 
     # -- exchanges ------------------------------------------------------------------------------------------------
