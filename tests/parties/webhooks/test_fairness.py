@@ -1,15 +1,15 @@
 """One endpoint that hangs, fails or is flooded holds up nobody but itself; and what is due is found by an index."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
 from omniroute.infra.events import Cursor, enrol, position
-from omniroute.infra.postgres import Database
+from omniroute.infra.postgres import Database, StatementTimeout, Tx
 from omniroute.parties import webhooks
 from omniroute.parties.webhooks import CourierLimits, DeliveryStatus
 from omniroute.parties.webhooks.store import SQL
@@ -191,3 +191,34 @@ async def test_without_endpoints_nothing_is_read_and_the_cursor_moves_on(
         async with worker_db.tx() as tx:
             where, _ = await position(tx, "webhooks")
         assert where.until.top > 0
+
+
+@pytest.mark.parametrize("error", [KeyError("secret"), StatementTimeout("too long")])
+async def test_an_organisation_in_trouble_holds_up_nobody_else(
+    app_db: Database, worker_db: Database, receiver: Receiver, error: Exception
+) -> None:
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(opened(app_db, worker_db))
+        other = await stack.enter_async_context(opened(app_db, worker_db, beside=house))
+        endpoint = await house.endpoint(receiver.url)
+        await other.endpoint(receiver.url)
+        await house.ship("a")
+        await other.ship("b")
+        opens, tries = house.courier._open_secrets, 0
+
+        async def breaks(tx: Tx, endpoints: Sequence[UUID], now: datetime) -> dict[UUID, tuple[str, ...]]:
+            nonlocal tries
+            if tx.tenant != house.org.id:
+                return await opens(tx, endpoints, now)
+            tries += 1
+            raise error
+
+        house.courier._open_secrets = breaks  # type: ignore[method-assign]
+        await house.rounds()
+        assert receiver.notes == ["b"]
+        assert [one.status for one in await house.deliveries(endpoint)] == [DeliveryStatus.PENDING]
+        assert tries == 1, "it is put off"
+        house.courier._open_secrets = opens  # type: ignore[method-assign]
+        house.wait(timedelta(minutes=1))
+        await house.rounds()
+        assert receiver.notes == ["b", "a"]

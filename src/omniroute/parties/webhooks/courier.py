@@ -16,6 +16,7 @@ from omniroute.infra.events import Meta, Recorded, at
 from omniroute.infra.http import HttpClient
 from omniroute.infra.postgres import Database, Tx
 from omniroute.infra.secrets import Vault
+from omniroute.infra.setbacks import Setbacks
 from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
 from omniroute.kit.refusal import Fault, Refusal
@@ -71,6 +72,7 @@ class Courier:
         self._by_endpoint: Counter[UUID] = Counter()
         self._careful: set[UUID] = set()  # Endpoints that fail, and are tried now.
         self._after = (_NIL, _NIL)
+        self._setbacks = Setbacks[UUID](clock)  # By organisation.
 
     async def idle(self) -> None:
         """Wait until every attempt that is under way has been recorded."""
@@ -91,25 +93,28 @@ class Courier:
         if room <= 0:
             await asyncio.wait(self._tasks, timeout=1, return_when=asyncio.FIRST_COMPLETED)
             return 0
-        handled = 0
+        handled, waiting = 0, self._setbacks.waiting()
         for tenant_id, rows in _by_tenant(await self._due()).items():
-            rooms = self._rooms(tenant_id, rows)
-            wanted = [row.delivery_id for row in rows if row.endpoint_id in rooms]
-            if not wanted:
-                continue
-
-            async def work(
-                tx: Tx, wanted: Sequence[UUID] = wanted, rooms: Mapping[UUID, int] = rooms
-            ) -> tuple[int, list[Parcel]]:
-                return await self._claim(tx, wanted, rooms)
-
-            # Not idempotent: after a lost connection the claim may stand, and its lease will run out.
-            count, parcels = await self._db.run(work, tenant_id=tenant_id, idempotent=False)
-            handled += count
-            failing = {row.endpoint_id for row in rows if row.failure_count >= FAILURES_BEFORE_CARE}
-            for parcel in parcels:
-                self._start(parcel, careful=parcel.endpoint_id in failing)
+            if tenant_id not in waiting:
+                async with self._setbacks.of(tenant_id, tenant=tenant_id):
+                    handled += await self._deliver_for(tenant_id, rows)
         return handled
+
+    async def _deliver_for(self, tenant_id: UUID, rows: Sequence[Any]) -> int:
+        rooms = self._rooms(tenant_id, rows)
+        wanted = [row.delivery_id for row in rows if row.endpoint_id in rooms]
+        if not wanted:
+            return 0
+
+        async def work(tx: Tx) -> tuple[int, list[Parcel]]:
+            return await self._claim(tx, wanted, rooms)
+
+        # Not idempotent: after a lost connection the claim may stand, and its lease will run out.
+        count, parcels = await self._db.run(work, tenant_id=tenant_id, idempotent=False)
+        failing = {row.endpoint_id for row in rows if row.failure_count >= FAILURES_BEFORE_CARE}
+        for parcel in parcels:
+            self._start(parcel, careful=parcel.endpoint_id in failing)
+        return count
 
     # -- taking up --------------------------------------------------------------------------------------------------
 
