@@ -58,6 +58,19 @@ async def count(db: Database, word: str) -> int:
         return found
 
 
+@pytest.mark.parametrize("anew", [False, True], ids=["kept", "anew"])
+async def test_a_plan_is_kept_unless_the_query_says_otherwise(db: Database, anew: bool) -> None:
+    text = f"SELECT count(*) AS {'anew' if anew else 'kept'} FROM noted WHERE word = %(word)s"
+    query = Query("test", text.encode(), "A query of this test.", False if anew else None)
+    for _ in range(10):
+        async with db.tx() as tx:
+            await tx.all(query, word="nothing")
+    async with db.tx() as tx:
+        plans = await tx.value(q("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %(like)s"),
+                               like=text[:20] + "%")  # fmt: skip
+    assert plans == (0 if anew else 1)
+
+
 async def terminate(admin_url: str, victim: Connection) -> None:
     async with await psycopg.AsyncConnection.connect(admin_url, autocommit=True) as admin:
         await admin.execute("SELECT pg_terminate_backend(%s, 5000)", [victim.info.backend_pid])

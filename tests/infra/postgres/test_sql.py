@@ -33,6 +33,15 @@ def test_names_sentences_and_text(package: Path) -> None:
         _ = queries.lose_it
 
 
+def test_a_query_may_be_planned_anew_each_time(package: Path) -> None:
+    (package / "queries.sql").write_text(
+        "-- name: find_it\n-- Find it.\nSELECT 1;\n-- name: count_all\n-- Count.\n-- plan: anew\nSELECT 2;\n"
+    )
+    queries = load(package.name)
+    assert (queries.find_it.prepare, queries.count_all.prepare) == (None, False)
+    assert (queries.count_all.doc, queries.count_all.text) == ("Count.", b"SELECT 2")
+
+
 LISTING = """-- name: list_it
 -- A page.
 -- sort: -at = i.made_at::timestamptz
@@ -71,6 +80,7 @@ def test_a_listing_is_two_statements_an_order(package: Path) -> None:
         ("-- name: one\nSELECT 1;", "needs a sentence"),
         ("-- name: one\n-- Once.\nSELECT 1;\n-- name: one\n-- Twice.\nSELECT 2;", "stands twice"),
         ("-- name: one\n-- Once.\nSELECT 1;\n-- name:two\n-- Lost.\nSELECT 2;", "cannot read '-- name:two'"),
+        ("-- name: one\n-- Once.\n-- plan: never\nSELECT 1;", "cannot read '-- plan: never'"),
     ],
 )
 def test_mistakes_are_named(package: Path, text: str, said: str) -> None:

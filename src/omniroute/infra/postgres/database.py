@@ -122,7 +122,7 @@ class Tx:
 
     async def all(self, query: Query, /, **params: object) -> list[Any]:
         """Every row, as named tuples."""
-        cursor = await self.connection.execute(query.text, params)
+        cursor = await self.connection.execute(query.text, params, prepare=query.prepare)
         return await cursor.fetchall()
 
     async def one_or_none(self, query: Query, /, **params: object) -> Any | None:
@@ -143,13 +143,15 @@ class Tx:
 
     async def execute(self, query: Query, /, **params: object) -> int:
         """Run a statement; the number of rows it touched."""
-        cursor = await self.connection.execute(query.text, params)
+        cursor = await self.connection.execute(query.text, params, prepare=query.prepare)
         return cursor.rowcount
 
     async def all_of(self, *asked: tuple[Query, dict[str, object]]) -> list[list[Any]]:
         """The rows of each of several questions, in one round trip. They are answered one after the other."""
         async with self.connection.pipeline():
-            cursors = [await self.connection.execute(query.text, params) for query, params in asked]
+            cursors = [
+                await self.connection.execute(query.text, params, prepare=query.prepare) for query, params in asked
+            ]
             return [await cursor.fetchall() for cursor in cursors]
 
     @asynccontextmanager

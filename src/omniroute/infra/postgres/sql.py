@@ -19,6 +19,9 @@ Each order, both ways, becomes two statements of its own here, when the file is 
 a key. So nothing is put together from a request, each statement is prepared against the schema by a test, and the
 planner sees a plain range of an index. Items with equal values are told apart by `then`. The first sort is the usual
 one; `-name` turns it round. The columns of both are in the result.
+
+A query over as many rows as there may be, which nobody waits for a thousand times a second, says `-- plan: anew`: it is
+planned for the tables as they are now. A plan that was kept from when they were small could take minutes.
 """
 
 import re
@@ -33,16 +36,21 @@ _NAME = re.compile(r"^-- name: ([a-z_][a-z0-9_]*)$", re.MULTILINE)
 _SORT = re.compile(
     r"-- sort: (?P<minus>-?)(?P<name>[a-z_]+) = (?P<column>[a-z_.]+)::(?P<kind>[a-z]+)(?P<unique> unique)?"
 )
+_ANEW = "-- plan: anew"
 _THEN = re.compile(r"-- then: (?P<column>[a-z_.]+)::(?P<kind>[a-z]+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One named statement. `text` is what the driver gets, as bytes; `doc` is the comment under the name."""
+    """One named statement. `text` is what the driver gets, as bytes; `doc` is the comment under the name.
+
+    `prepare`: None keeps its plan once it is used often, False never does.
+    """
 
     name: str
     text: bytes
     doc: str
+    prepare: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,8 @@ def load(package: str, file: str = "queries.sql") -> Queries:
     text = (files(package) / file).read_text(encoding="utf-8")
     for line in text.splitlines():
         # A misspelt name would silently become part of the query above it.
-        assert not line.startswith("-- name") or _NAME.fullmatch(line), f"{package}/{file}: cannot read {line!r}"
+        understood = _NAME.fullmatch(line) or line == _ANEW
+        assert not line.startswith(("-- name", "-- plan")) or understood, f"{package}/{file}: cannot read {line!r}"
     parts = _NAME.split(text)
     queries: dict[str, Query] = {}
     listings: dict[str, Listing] = {}
@@ -113,10 +122,11 @@ def load(package: str, file: str = "queries.sql") -> Queries:
         assert name not in queries | listings, f"{package}/{file}: {name} stands twice"
         lines = body.strip().splitlines()
         keys = [line for line in lines if line.startswith(("-- sort", "-- then"))]
-        doc = [line[3:] for line in lines if line.startswith("-- ") and line not in keys]
+        doc = [line[3:] for line in lines if line.startswith("-- ") and line not in [*keys, _ANEW]]
         assert doc, f"{package}/{file}: {name} needs a sentence on what it does"
         sql = "\n".join(line for line in lines if not line.lstrip().startswith("--"))
-        query = Query(name, sql.rstrip().rstrip(";").encode(), " ".join(doc))
+        prepare = False if _ANEW in lines else None
+        query = Query(name, sql.rstrip().rstrip(";").encode(), " ".join(doc), prepare)
         if keys:
             listings[name] = Listing(name, {order.sort: order for order in _orders(query, keys)})
             queries |= {one.name: one for order in listings[name].orders.values() for one in (order.first, order.after)}

@@ -110,6 +110,7 @@ SELECT state, currency, source_code, count(*) AS count, coalesce(sum(amount_mino
 
 -- name: tally
 -- How many lines of a batch stand where, by the state of their payment.
+-- plan: anew
 SELECT l.state AS line, p.state AS payment, l.currency, count(*) AS count,
        coalesce(sum(l.amount_minor), 0) AS amount_minor
   FROM payment_batch_line l
