@@ -6,7 +6,7 @@ from omniroute.api.actions_form import ActionOut, Camel, action, answer, shape
 from omniroute.api.call import Call
 from omniroute.api.institutions import InstitutionsIn
 from omniroute.api.operations import Raw, Reply
-from omniroute.api.shapes import Out
+from omniroute.api.shapes import Out, shown
 from omniroute.money import institutions
 from omniroute.parties.access import Permission
 
@@ -35,19 +35,8 @@ async def _search(call: Call, given: dict[str, Any]) -> list[InstitutionShown]:
     asked = shape(given, InstitutionsInput)
     said = {name: value for name, value in (("country", asked.country), ("text", asked.text)) if value is not None}
     limits = shape(said, InstitutionsIn)
-    return [
-        InstitutionShown(
-            code=one.code,
-            national_code=one.national_code,
-            name=one.name,
-            country=one.country,
-            kind=one.kind,
-            check_digit=one.check_digit,
-            closed=one.closed,
-            successor=one.successor,
-        )
-        for one in institutions.directory().search(country=limits.country, text=limits.text)
-    ]
+    found = institutions.directory().search(country=limits.country, text=limits.text)
+    return [shown(InstitutionShown, one, {}) for one in found]
 
 
 @action("institutions", reply=list[InstitutionShown] | ActionOut)

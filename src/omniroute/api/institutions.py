@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from omniroute.api.call import Call
 from omniroute.api.operations import operation
-from omniroute.api.shapes import In, Out, PageOut
+from omniroute.api.shapes import In, Out, PageOut, shown
 from omniroute.infra.postgres import Tx
 from omniroute.money import institutions
 from omniroute.money.institutions import InstitutionKind
@@ -48,18 +48,6 @@ async def list_institutions(call: Call, tx: Tx, query: InstitutionsIn) -> PageOu
     """List banks and operators that can be paid, by country and code; all of them at once."""
     found = institutions.directory().search(country=query.country, text=query.text)
     return PageOut(
-        items=[
-            InstitutionOut(
-                code=one.code,
-                national_code=one.national_code,
-                name=one.name,
-                country=one.country,
-                kind=one.kind,
-                check_digit=one.check_digit,
-                closed=one.closed,
-                successor=one.successor,
-            )
-            for one in found
-        ],
+        items=[shown(InstitutionOut, one, {}) for one in found],
         next_cursor=None,
     )
