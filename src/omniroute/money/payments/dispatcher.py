@@ -191,13 +191,17 @@ class Dispatcher:
         async with self._db.tx(readonly=True) as tx:
             takers = {row.taker for row in await tx.all(store.SQL.takers)}
             gone = await self._departures.of(tx, takers - {self._worker_id}, now=now)
-            lost = await tx.all(store.SQL.lost_attempts, now=now, gone=gone, limit=self._limits.claim_max)
+            lost = await tx.all(
+                store.SQL.lost_attempts,
+                now=now,
+                gone=gone,
+                without=self._losing.waiting(),
+                limit=self._limits.claim_max,
+            )
             asked_for = await tx.all(store.SQL.tenants_asked_for, gone=gone) if gone else []
         for row in asked_for:
             async with self._db.tx(row.tenant_id) as tx:
                 await tx.execute(store.SQL.ask_again, tenant=tx.tenant, gone=gone, now=now)
-        waiting = self._losing.waiting()
-        lost = [row for row in lost if row.attempt_id not in waiting]
         await asyncio.gather(*[self._lose(row) for row in lost])
         return len(lost)
 
@@ -221,9 +225,11 @@ class Dispatcher:
         """End payments nobody approved in time; how many."""
         now = self._clock.now()
         async with self._db.tx(readonly=True) as tx:
-            due = await tx.all(store.SQL.expired_payments, now=now, limit=self._limits.claim_max)
+            due = await tx.all(
+                store.SQL.expired_payments, now=now, without=self._expiring.waiting(), limit=self._limits.claim_max
+            )
         ended = 0
-        for tenant_id, rows in _by_tenant(due, self._expiring).items():
+        for tenant_id, rows in _by_tenant(due).items():
             async with self._expiring.of(tenant_id, tenant=tenant_id), self._db.tx(tenant_id) as tx:
                 ids = [row.payment_id for row in rows]
                 ended += await approval.expire(tx, ids, now=now, today=self._business_day(tenant_id))

@@ -224,9 +224,9 @@ UPDATE provider_event SET state = 'received', process_after = %(now)s
 RETURNING event_id
 
 -- name: expired_payments
--- Payments whose time to be approved is over, over all organisations.
+-- Payments whose time to be approved is over, over all organisations; `without` those put off a moment ago.
 SELECT tenant_id, payment_id FROM payment
- WHERE state = 'awaiting_approval' AND expires_at <= %(now)s
+ WHERE state = 'awaiting_approval' AND expires_at <= %(now)s AND NOT tenant_id = ANY (%(without)s::uuid[])
  ORDER BY expires_at
  LIMIT %(limit)s
 
@@ -317,8 +317,9 @@ UPDATE payment_attempt a
 
 -- name: lost_attempts
 -- Attempts whose taker did not come back in time, or is gone, over all organisations. Those in files wait for their file.
+-- `without` those put off a moment ago.
 SELECT tenant_id, attempt_id, connection_id, state FROM payment_attempt
- WHERE state IN ('created', 'sending')
+ WHERE state IN ('created', 'sending') AND NOT attempt_id = ANY (%(without)s::uuid[])
    AND (lease_until <= %(now)s
         OR claimed_by = ANY (%(gone)s::text[]) AND lease_until < created_at + interval '1 day')
  ORDER BY lease_until
