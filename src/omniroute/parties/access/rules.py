@@ -13,6 +13,7 @@ BRANCHES_MAX = 200
 
 P = Permission
 _READ = {P.ORGANISATION_READ, P.LEDGER_READ}
+_NETWORK_READ = {P.PARTNERS_READ, P.COLLECTIONS_READ, P.ATC_READ, P.SETTLEMENTS_READ}
 _INITIATE = {P.PAYMENTS_READ, P.PAYMENTS_INITIATE, P.PAYMENTS_CANCEL, P.PAYMENTS_ENQUIRE, P.BATCHES_WRITE}
 BUILT_IN: dict[str, tuple[str, frozenset[Permission]]] = {
     "owner": ("Everything in the organisation", frozenset(P) - PLATFORM_PERMISSIONS),
@@ -22,6 +23,15 @@ BUILT_IN: dict[str, tuple[str, frozenset[Permission]]] = {
             {
                 *_READ,
                 *_INITIATE,
+                *_NETWORK_READ,
+                P.PARTNERS_WRITE,
+                P.COLLECTIONS_WRITE,
+                P.ATC_WRITE,
+                P.ATC_APPROVE,
+                P.ATC_COLLECT,
+                P.SETTLEMENTS_WRITE,
+                P.RECONCILIATION_READ,
+                P.RECONCILIATION_WRITE,
                 P.LEDGER_POST,
                 P.LEDGER_POST_SOFT_CLOSED,
                 P.LEDGER_ACCOUNTS_WRITE,
@@ -43,22 +53,53 @@ BUILT_IN: dict[str, tuple[str, frozenset[Permission]]] = {
         ),
     ),
     "payment_initiator": (
-        "Starts payments and postings",
-        frozenset({*_READ, *_INITIATE, P.LEDGER_POST, P.SCHEDULES_WRITE, P.CONNECTIONS_READ}),
+        "Starts payments and postings, records what is collected",
+        frozenset(
+            {*_READ, *_INITIATE, *_NETWORK_READ, P.ATC_COLLECT, P.LEDGER_POST, P.SCHEDULES_WRITE, P.CONNECTIONS_READ}
+        ),
     ),
     "approver": (
         "Reads, and approves what others start",
-        frozenset({*_READ, P.PAYMENTS_READ, P.PAYMENTS_APPROVE, P.PAYMENTS_REVIEW, P.CONNECTIONS_READ, P.AUDIT_READ}),
+        frozenset(
+            {
+                *_READ,
+                *_NETWORK_READ,
+                P.RECONCILIATION_READ,
+                P.ATC_APPROVE,
+                P.PAYMENTS_READ,
+                P.PAYMENTS_APPROVE,
+                P.PAYMENTS_REVIEW,
+                P.CONNECTIONS_READ,
+                P.AUDIT_READ,
+            }
+        ),
     ),
     "customer_admin": (
-        "Looks after branches, applications and people",
-        frozenset({*_READ, P.PAYMENTS_ENQUIRE, P.BRANCHES_WRITE, P.APPLICATIONS_WRITE, P.PEOPLE_READ, P.PEOPLE_WRITE}),
+        "Looks after branches, applications, people, partners and what they collect by",
+        frozenset(
+            {
+                *_READ,
+                P.PARTNERS_READ,
+                P.PARTNERS_WRITE,
+                P.COLLECTIONS_READ,
+                P.COLLECTIONS_WRITE,
+                P.ATC_READ,
+                P.ATC_WRITE,
+                P.PAYMENTS_ENQUIRE,
+                P.BRANCHES_WRITE,
+                P.APPLICATIONS_WRITE,
+                P.PEOPLE_READ,
+                P.PEOPLE_WRITE,
+            }
+        ),
     ),
     "auditor": (
         "Reads everything, changes nothing",
         frozenset(
             {
                 *_READ,
+                *_NETWORK_READ,
+                P.RECONCILIATION_READ,
                 P.LEDGER_CHECK,
                 P.PAYMENTS_READ,
                 P.CONNECTIONS_READ,
@@ -72,11 +113,24 @@ BUILT_IN: dict[str, tuple[str, frozenset[Permission]]] = {
     "user": ("Reads the organisation, asks whose an account is", frozenset({P.ORGANISATION_READ, P.PAYMENTS_ENQUIRE})),
     "support": (
         "Reads accounts, payments and people to help them",
-        frozenset({*_READ, P.PAYMENTS_READ, P.PEOPLE_READ}),
+        frozenset({*_READ, *_NETWORK_READ, P.PAYMENTS_READ, P.PEOPLE_READ}),
     ),
     "integration": (
-        "A system that posts, pays and reads",
-        frozenset({*_READ, *_INITIATE, P.LEDGER_POST, P.LEDGER_ACCOUNTS_WRITE, P.CONNECTIONS_READ}),
+        "A system that posts, pays, collects and reads",
+        frozenset(
+            {
+                *_READ,
+                *_INITIATE,
+                *_NETWORK_READ,
+                P.PARTNERS_WRITE,
+                P.COLLECTIONS_WRITE,
+                P.ATC_COLLECT,
+                P.RECONCILIATION_READ,
+                P.LEDGER_POST,
+                P.LEDGER_ACCOUNTS_WRITE,
+                P.CONNECTIONS_READ,
+            }
+        ),
     ),
 }
 """Roles every organisation starts with: name -> (description, permissions)."""

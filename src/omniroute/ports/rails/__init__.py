@@ -14,6 +14,7 @@ What a connector raises means one of two things. `NotSent`: it is proven that th
 Anything else, once the order may have left the house: unknown.
 """
 
+from omniroute.ports.rails.collecting import AccountIssuer, AccountWanted, CreditPage, IssuedAccount
 from omniroute.ports.rails.connector import Callback, Connector, Context, FileConnector
 from omniroute.ports.rails.errors import NotSent, RailAnswerUnreadable, RailUnable
 from omniroute.ports.rails.files import FileAnswer, FileNews, FileSession, RailFile
@@ -23,6 +24,7 @@ from omniroute.ports.rails.model import (
     Balance,
     Capabilities,
     Credentials,
+    Credit,
     EventKind,
     Holder,
     Institution,
@@ -40,6 +42,8 @@ from omniroute.ports.rails.model import (
 from omniroute.ports.rails.policy import CodeClass, CodeEntry, CodeTable, Duplicates, RailPolicy
 
 __all__ = [
+    "AccountIssuer",
+    "AccountWanted",
     "Ack",
     "Answer",
     "Balance",
@@ -51,6 +55,8 @@ __all__ = [
     "Connector",
     "Context",
     "Credentials",
+    "Credit",
+    "CreditPage",
     "Duplicates",
     "EventKind",
     "FileAnswer",
@@ -59,6 +65,7 @@ __all__ = [
     "FileSession",
     "Holder",
     "Institution",
+    "IssuedAccount",
     "NotSent",
     "Operation",
     "Outcome",

@@ -109,6 +109,7 @@ class EventKind(StrEnum):
     QUERY_RESULT = "query_result"  # The answer to a query of ours, on rails that answer by callback.
     TIMED_OUT = "timed_out"  # The rail gave up working on it: unknown.
     BALANCE = "balance"
+    CREDIT = "credit"  # Money came in on an account number the provider lends us.
     OTHER = "other"  # Read and stored; nobody acts on it yet.
 
 
@@ -133,6 +134,7 @@ class RailEvent:
     result: Result
     occurred_at: datetime | None = None
     balances: tuple["Balance", ...] = ()
+    credit: "Credit | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,25 @@ class StatementPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Credit:
+    """Money that came in on an account number. `credit_id` is the provider's own, the same for ever.
+
+    `amount` is what the payer sent; the provider keeps `fee` of it and settles the rest. `our_ref` names the account.
+    """
+
+    credit_id: str
+    our_ref: str
+    amount: Money
+    fee: Money | None
+    paid_at: datetime
+    account_number: str | None = None
+    payer: Party | None = None
+    session_id: str | None = None  # The rail's reference of the transfer, as statements show it.
+    narration: str = ""
+    settled: bool = True  # False: on its way, or taken back; nothing may be booked on it.
+
+
+@dataclass(frozen=True, slots=True)
 class Institution:
     """A bank or operator that can be paid on the rail."""
 
@@ -196,6 +217,7 @@ class Operation(StrEnum):
     STATEMENT = "statement"
     REVERSAL = "reversal"
     INSTITUTIONS = "institutions"
+    VIRTUAL_ACCOUNTS = "virtual_accounts"  # Account numbers for collections (`AccountIssuer`).
     BULK_FILE = "bulk_file"  # Orders go out in files, and in no other way.
 
 
