@@ -17,7 +17,7 @@ from uuid import UUID
 from omniroute.infra.postgres import DatabaseUnavailable
 from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
-from omniroute.kit.refusal import Fault
+from omniroute.kit.refusal import Fault, Refusal
 
 log = logger("omniroute.workers")
 
@@ -52,9 +52,9 @@ class Setbacks(Generic[K]):
             yield
         except DatabaseUnavailable:
             raise
-        except Fault as fault:
+        except (Fault, Refusal) as why:
             again_at = self._put_off(key)
-            log.warning("an item is put off", fault=str(fault), again_at=again_at.isoformat(), **told)
+            log.warning("an item is put off", fault=str(why), again_at=again_at.isoformat(), **told)
         except Exception:
             again_at = self._put_off(key)
             log.exception("an item ended in a way nobody foresaw and is put off", again_at=again_at.isoformat(), **told)

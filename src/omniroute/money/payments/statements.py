@@ -12,20 +12,17 @@ from typing import Any
 from uuid import UUID
 
 from omniroute.infra.postgres import BoolArray, Database, Int8Array, TextArray, TimestampArray, Tx
-from omniroute.infra.telemetry import logger
+from omniroute.infra.setbacks import Setbacks
 from omniroute.kit.clock import Clock
-from omniroute.kit.refusal import Fault, Refusal
+from omniroute.kit.refusal import Fault
 from omniroute.money.payments import outcomes, store
 from omniroute.money.payments.links import Link, Links
 from omniroute.money.payments.model import Source
 from omniroute.money.payments.outcomes import Evidence
 from omniroute.ports.rails import Answer, CodeClass, Operation, Outcome, Result, StatementLine
 
-log = logger("omniroute.payments")
-
 SETTLED_AFTER = timedelta(minutes=10)
 """How long a rail may take to show on a statement what it has booked."""
-TRY_AGAIN = timedelta(minutes=1)
 DAYS_BACK = 3
 PAGES_MAX = 1_000
 
@@ -44,32 +41,32 @@ class StatementReader:
     ) -> None:
         self._db, self._links, self._clock = db, links, clock
         self._business_day, self._every = business_day, every
-        self._again: dict[UUID, datetime] = {}
-        """Connections that could not be read, and when they are tried again: they do not take the others' turn."""
+        self._trouble: Setbacks[UUID] = Setbacks(clock)
+        """Connections that could not be read; they do not take the others' turn."""
 
     async def read_due(self, limit: int = 20) -> int:
         """Read statements that were not read for a while; how many new lines."""
         now = self._clock.now()
-        self._again = {connection_id: at for connection_id, at in self._again.items() if at > now}
         async with self._db.tx(readonly=True) as tx:
             due = await tx.all(
                 store.SQL.statements_due,
                 operation=Operation.STATEMENT.value,
                 before=now - self._every - SETTLED_AFTER,
-                without=list(self._again),
+                without=self._trouble.waiting(),
                 limit=limit,
             )
-        return sum(await asyncio.gather(*[self._try(row.tenant_id, row.connection_id, now) for row in due]))
+        tries = [self._try(row.tenant_id, row.connection_id) for row in due]
+        new = 0
+        for found in await asyncio.gather(*tries, return_exceptions=True):  # Nobody is left behind unheard.
+            if isinstance(found, BaseException):
+                raise found
+            new += found
+        return new
 
-    async def _try(self, tenant_id: UUID, connection_id: UUID, now: datetime) -> int:
+    async def _try(self, tenant_id: UUID, connection_id: UUID) -> int:
         """Read one connection's statement, if it can be read; one that cannot is nobody else's trouble."""
-        try:
+        async with self._trouble.of(connection_id, tenant=tenant_id, connection=connection_id):
             return await self.read(tenant_id, connection_id)
-        except (Fault, Refusal) as fault:
-            log.warning("a statement could not be read", connection=str(connection_id), fault=str(fault))
-        except Exception:
-            log.exception("a statement ended in a way nobody foresaw", connection=str(connection_id))
-        self._again[connection_id] = now + TRY_AGAIN
         return 0
 
     async def read(self, tenant_id: UUID, connection_id: UUID) -> int:
