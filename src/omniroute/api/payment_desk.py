@@ -1,230 +1,40 @@
 """The desk over HTTP: risky acts that one asks for and another decides, and what became of reversals."""
 
-from typing import Annotated, Any, Literal
-from uuid import UUID
-
-import msgspec
-from msgspec import Meta
+from typing import Any
 
 from omniroute.api.call import Call
 from omniroute.api.operations import Reply, operation
-from omniroute.api.shapes import AmountIn, In, Instant, ListIn, Out, PageOut, page, parse_id, show_id
+from omniroute.api.payment_desk_shapes import (
+    AcceptNameIn,
+    ApprovalRequestDetailOut,
+    ApprovalRequestOut,
+    ApprovalRequestsIn,
+    DeskCommentIn,
+    DeskReasonIn,
+    EvidenceIn,
+    ManualOutcomeIn,
+    ResolveExceptionIn,
+    ReversalIn,
+    ReversalOutcomeIn,
+    ReversalsOut,
+    WithdrawIn,
+    decision_out,
+    request_members,
+    request_out,
+    reversal_out,
+)
+from omniroute.api.shapes import PageOut, page, parse_id
 from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
-from omniroute.kit.money import json_amount, parse_amount
+from omniroute.kit.money import parse_amount
 from omniroute.money import desk
-from omniroute.money.desk import Act, ActKind, ApprovalRequest, Decided, Proof, RequestState, Reversal
+from omniroute.money.desk import Act, ActKind, Proof, RequestState
 from omniroute.money.payments import Resolution
 from omniroute.parties.access import Permission
 
 _PAYMENT = "/v1/{tenant}/payments/{payment}"
 _REQUESTS = "/v1/{tenant}/approval-requests"
 _REQUEST = _REQUESTS + "/{approval_request}"
-
-Text = Annotated[str, Meta(min_length=1, max_length=2000, description="Why this is right, for whoever decides.")]
-FileHash = Annotated[
-    str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of the file that shows it, kept by yourselves.")
-]
-Needed = Annotated[int, Meta(ge=1, le=5, description="How many others must agree.")]
-AttemptId = Annotated[str, Meta(pattern="^att_[0-7][0-9a-hjkmnp-tv-z]{25}$", description="A send of the payment.")]
-
-
-class EvidenceIn(In):
-    """Why, and what shows it."""
-
-    evidence: Text
-    file_sha256: FileHash | None = None
-    approvals_needed: Needed = 1
-
-
-class ManualOutcomeIn(EvidenceIn, kw_only=True):
-    """Whether the payee has the money. `receipt`: what the rail or bank calls the payment, where it was made.
-
-    `amount`: what the rail really moved, where it is not what was ordered. Less: the rest is the payer's again. More:
-    the surplus waits in suspense, as the exception `paid_more`.
-    """
-
-    attempt_id: AttemptId
-    paid: bool
-    receipt: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-    amount: AmountIn | None = None
-
-
-class AcceptNameIn(EvidenceIn, kw_only=True):
-    """The payee's name as the rail tells it: this one is accepted, and no other."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-
-
-class ReversalIn(EvidenceIn, kw_only=True):
-    """`attempt_id`: where it is not the send that made the payment, but one that was paid late."""
-
-    attempt_id: AttemptId | None = None
-
-
-class ResolveExceptionIn(EvidenceIn, kw_only=True):
-    """What becomes of it. `account`: who bears what stands in suspense; the payer when left out."""
-
-    resolution: Literal["noted", "given_back", "attributed"]
-    account: Annotated[str, Meta(min_length=1, max_length=128, description="Code of a ledger account.")] | None = None
-
-
-class ReversalOutcomeIn(EvidenceIn, kw_only=True):
-    """Whether the money came back."""
-
-    given_back: bool
-
-
-class DeskCommentIn(In):
-    """Why, if you like."""
-
-    comment: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
-
-
-class DeskReasonIn(In):
-    """Why not."""
-
-    comment: Annotated[str, Meta(min_length=1, max_length=500)]
-
-
-class WithdrawIn(In):
-    """Nothing is to be said."""
-
-
-class ApprovalRequestsIn(ListIn):
-    """Which requests."""
-
-    state: Literal["open", "executed", "rejected", "expired", "withdrawn"] | None = None
-    act: (
-        Literal["settle", "release", "accept_name", "book_again", "resolve_exception", "reverse", "settle_reversal"]
-        | None
-    ) = None
-    payment_id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
-
-
-class DeskDecisionOut(Out):
-    """One person's word."""
-
-    approver: str
-    approved: bool
-    comment: str | None
-    decided_at: Instant
-
-
-class ApprovalRequestOut(Out):
-    """A risky act and where it stands. `outcome`: what it did."""
-
-    id: str
-    act: str
-    details: dict[str, Any]
-    payment_id: str | None
-    evidence: str
-    file_sha256: str | None
-    state: Literal["open", "executed", "rejected", "expired", "withdrawn"]
-    requested_by: str
-    approvals_needed: int
-    approvals_given: int
-    outcome: dict[str, Any] | None
-    created_at: Instant
-    expires_at: Instant
-    closed_at: Instant | None
-    version: int
-
-
-class ApprovalRequestDetailOut(ApprovalRequestOut):
-    """A request with everybody's word on it."""
-
-    decisions: list[DeskDecisionOut]
-
-
-class ReversalOut(Out):
-    """A request to a rail to take a payment back. `rail_ref` names the payment there, `our_ref` the request."""
-
-    id: str
-    payment_id: str
-    attempt_id: str
-    rail: str
-    state: Literal["created", "sending", "not_sent", "pending", "unknown", "manual", "succeeded", "declined"]
-    our_ref: str | None
-    rail_ref: str
-    code: str | None
-    message: str | None
-    tries: int
-    sent_at: Instant | None
-    next_query_at: Instant | None
-    query_count: int
-    created_at: Instant
-    updated_at: Instant
-
-
-class ReversalsOut(Out):
-    """Every reversal of a payment, the first first."""
-
-    items: list[ReversalOut]
-
-
-_PREFIXES = {"attempt_id": "att", "payment_id": "pay", "exception_id": "exc", "reversal_id": "rev"}
-
-
-def _public(members: dict[str, Any]) -> dict[str, Any]:
-    """Members of an act or an outcome, ids as they are shown."""
-    shown: dict[str, Any] = {}
-    for name, value in members.items():
-        if name == "moved_minor":
-            shown["amount"] = None if value is None else json_amount(value)
-            continue
-        prefix = _PREFIXES.get(name)
-        shown[name] = value if prefix is None or value is None else ids.show(prefix, UUID(value))
-    return shown
-
-
-def _request_members(request: ApprovalRequest) -> dict[str, Any]:
-    return {
-        "id": ids.show("apr", request.request_id),
-        "act": request.act.kind.value,
-        "details": _public(msgspec.to_builtins(request.act)),
-        "payment_id": show_id("pay", request.payment_id),
-        "evidence": request.proof.text,
-        "file_sha256": request.proof.file_sha256,
-        "state": request.state.value,
-        "requested_by": request.requested_by,
-        "approvals_needed": request.approvals_needed,
-        "approvals_given": request.approvals_given,
-        "outcome": None if request.outcome is None else _public(dict(request.outcome)),
-        "created_at": request.created_at,
-        "expires_at": request.expires_at,
-        "closed_at": request.closed_at,
-        "version": request.version,
-    }
-
-
-def _request_out(request: ApprovalRequest) -> ApprovalRequestOut:
-    return ApprovalRequestOut(**_request_members(request))
-
-
-def _decision_out(one: Decided) -> DeskDecisionOut:
-    return DeskDecisionOut(approver=one.approver, approved=one.approved, comment=one.comment, decided_at=one.decided_at)
-
-
-def _reversal_out(reversal: Reversal) -> ReversalOut:
-    return ReversalOut(
-        id=ids.show("rev", reversal.reversal_id),
-        payment_id=ids.show("pay", reversal.payment_id),
-        attempt_id=ids.show("att", reversal.attempt_id),
-        rail=reversal.rail,
-        state=reversal.state.value,
-        our_ref=reversal.our_ref,
-        rail_ref=reversal.rail_ref,
-        code=reversal.code,
-        message=reversal.message,
-        tries=reversal.tries,
-        sent_at=reversal.sent_at,
-        next_query_at=reversal.next_query_at,
-        query_count=reversal.query_count,
-        created_at=reversal.created_at,
-        updated_at=reversal.updated_at,
-    )
-
 
 _EXAMPLE: dict[str, Any] = {
     "id": "apr_01jd3m8q4vv8k8x2n0c5t7yh6r", "act": "settle",
@@ -271,7 +81,7 @@ async def _ask(call: Call, tx: Tx, act: Act, body: EvidenceIn) -> Reply:
         today=call.today,
         meta=call.meta,
     )
-    return Reply(_request_out(request))
+    return Reply(request_out(request))
 
 
 @operation(
@@ -356,7 +166,7 @@ async def ask_reversal(call: Call, tx: Tx, body: ReversalIn) -> Reply:
 async def list_reversals(call: Call, tx: Tx) -> ReversalsOut:
     """List the reversals of a payment, the first first."""
     found = await desk.find_reversals(tx, call.id("payment"))
-    return ReversalsOut(items=[_reversal_out(one) for one in found])
+    return ReversalsOut(items=[reversal_out(one) for one in found])
 
 
 @operation(
@@ -403,7 +213,7 @@ async def list_approval_requests(call: Call, tx: Tx, query: ApprovalRequestsIn) 
         limit=query.limit,
         cursor=query.cursor,
     )
-    return page(found, _request_out)
+    return page(found, request_out)
 
 
 @operation(
@@ -415,7 +225,7 @@ async def get_approval_request(call: Call, tx: Tx) -> ApprovalRequestDetailOut:
     request = await desk.find_request(tx, call.id("approval_request"))
     decisions = await desk.find_decisions(tx, request.request_id)
     return ApprovalRequestDetailOut(
-        **_request_members(request), decisions=[_decision_out(decision) for decision in decisions]
+        **request_members(request), decisions=[decision_out(decision) for decision in decisions]
     )
 
 
@@ -440,7 +250,7 @@ async def approve_request(call: Call, tx: Tx, body: DeskCommentIn) -> Reply:
         today=call.today,
         meta=call.meta,
     )
-    return Reply(_request_out(request))
+    return Reply(request_out(request))
 
 
 @operation(
@@ -458,7 +268,7 @@ async def reject_request(call: Call, tx: Tx, body: DeskReasonIn) -> Reply:
         now=call.now,
         meta=call.meta,
     )
-    return Reply(_request_out(request))
+    return Reply(request_out(request))
 
 
 @operation(
@@ -472,4 +282,4 @@ async def withdraw_request(call: Call, tx: Tx, body: WithdrawIn) -> Reply:
     request = await desk.withdraw(
         tx, call.id("approval_request"), actor=call.caller.subject, now=call.now, meta=call.meta
     )
-    return Reply(_request_out(request))
+    return Reply(request_out(request))
