@@ -12,7 +12,7 @@ from uuid import UUID
 from omniroute.infra import events
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Tx
-from omniroute.money.payments import acting, approval, books, journal, outcomes, store
+from omniroute.money.payments import acting, approval, books, journal, outcomes_booking, store
 from omniroute.money.payments.acting import Sanction
 from omniroute.money.payments.errors import AttemptAlive, ExceptionOpen, NothingToBook, WrongState
 from omniroute.money.payments.model import (
@@ -126,7 +126,7 @@ async def _book_one(
             )
             return payment
         case A.REVERSED if payment.transaction_id is not None:
-            await acting.post(tx, await outcomes.reversals(tx, payment, attempt, 1, meta), today)
+            await acting.post(tx, await outcomes_booking.reversals(tx, payment, attempt, 1, meta), today)
             return _ended(payment, P.REVERSED, now)
         case A.REVERSED | A.DECLINED | A.NOT_SENT | A.NOT_FOUND_CONFIRMED if not payment.state.is_final:
             await acting.post(tx, books.void(payment, linked=1, meta=meta), today)
