@@ -37,7 +37,7 @@ REFUSED = [
     ("{ payment { id } }", "missing required field 'id'", "$.selectionSet.payment.args.id"),
     ("{ payments }", "missing selection set for 'payments'", "$.selectionSet.payments.selectionSet"),
     ("{ payments { ...none } }", 'reference to undefined fragment "none"', "$.selectionSet.payments.selectionSet"),
-    ("{ payments(where: {id: {_eq: null}}) { id } }", "unexpected null value for type 'int8'",
+    ("{ payments(where: {id: {_eq: null}}) { id } }", "unexpected null value for type 'bigint'",
      "$.selectionSet.payments.args.where.id._eq"),
     ("{ payments(limit: -1) { id } }", "unexpected negative value", "$.selectionSet.payments.args.limit"),
     ("mutation { insert_payments { id } }", "no mutations exist", "$"),

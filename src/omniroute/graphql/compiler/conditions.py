@@ -3,6 +3,7 @@
 from omniroute.graphql.compiler.given import Given
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.model.expressions import (
+    TOTAL,
     TRUE,
     And,
     Compare,
@@ -15,10 +16,13 @@ from omniroute.graphql.model.expressions import (
     Not,
     Or,
     Term,
+    Total,
     Value,
 )
-from omniroute.graphql.model.roles import ColumnField, ComputedView, RoleView, TableView
+from omniroute.graphql.model.roles import AggregateLink, ColumnField, RoleView, TableView
+from omniroute.graphql.model.scalars import scalar_name
 from omniroute.graphql.model.tables import Link
+from omniroute.graphql.predicates import OF_TWO, TAKES, type_name
 
 _OPERATORS = ["_is_null", "_in", "_nin", "_has_key", "_has_keys_any", "_has_keys_all", "_contained_in"]
 
@@ -57,9 +61,35 @@ class Where:
         if isinstance(member, Link):
             target = self.view.tables[member.target]
             return Exists(target.name, member.pairs, self.read(target, given, path), target.guards)
-        assert isinstance(member, ColumnField | ComputedView)
+        if isinstance(member, AggregateLink):
+            return self._total(member.link, given, path)
         found = self._comparison(member.term(), given, path)
         return self._with_implied(table, member, found) if isinstance(member, ColumnField) else found
+
+    def _total(self, link: Link, given: Given, path: str) -> Expression:
+        """A predicate on what the related rows come to: those the role may see."""
+        target, names = self.view.tables[link.target], self.view.model.names
+        if given is None:
+            raise _null(type_name(names, target), path)
+        assert isinstance(given, dict)
+        if len(given) != 1:
+            raise RequestRefused("exactly one predicate should be specified", path=path)
+        [(function, asked)] = given.items()
+        path = f"{path}.{function}"
+        if asked is None:
+            raise _null(type_name(names, target, function), path)
+        assert isinstance(asked, dict)
+        only, distinct = asked.get("filter"), asked.get("distinct")
+        return Total(
+            target.name,
+            link.pairs,
+            TRUE if only is None else self.read(target, only, f"{path}.filter"),
+            target.guards,
+            function,
+            tuple(target.columns()[name].term() for name in _named(function, asked.get("arguments"))),
+            isinstance(distinct, Constant) and bool(distinct.value),
+            self._comparison(Term(TAKES[function], column=TOTAL), asked["predicate"], f"{path}.predicate"),
+        )
 
     def _with_implied(self, table: TableView, member: ColumnField, found: Expression) -> Expression:
         """The same condition, with what it says about another column."""
@@ -93,7 +123,7 @@ class Where:
     def _operator(self, term: Term, name: str, given: Given, path: str) -> Expression:
         operator = self._canonical.get(name, name)
         if given is None:
-            raise _null(term.type.name, path)
+            raise _null(scalar_name(term.type), path)
         if operator == "_is_null":
             assert isinstance(given, Constant)
             return IsNull(term, bool(given.value))
@@ -102,6 +132,15 @@ class Where:
             assert isinstance(given, dict)
             return TRUE if "String" not in given else self._comparison(text, given["String"], f"{path}.String")
         return Compare(term, operator, _value(given))
+
+
+def _named(function: str, given: Given) -> list[str]:
+    """The columns that are aggregated, in the order the function takes them."""
+    if function in OF_TWO:
+        assert isinstance(given, dict)
+        given = [given["Y"], given["X"]]
+    chosen = given if isinstance(given, list) else [given] if given is not None else []
+    return [str(one.value) for one in chosen if isinstance(one, Constant)]
 
 
 def _value(given: Given) -> Value:

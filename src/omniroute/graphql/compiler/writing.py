@@ -15,6 +15,7 @@ from omniroute.graphql.model.expressions import (
     CONTAINMENT,
     KEY_OPERATORS,
     TEXT_OPERATORS,
+    TOTAL,
     And,
     Compare,
     CompareColumns,
@@ -30,6 +31,7 @@ from omniroute.graphql.model.expressions import (
     Or,
     Template,
     Term,
+    Total,
     Value,
     any_of,
 )
@@ -117,6 +119,8 @@ class Writer:
                 return SQL("({} {} {})").format(self.term(term, alias), SQL(COLUMN_OPERATORS[operator]), right)
             case Exists():
                 return self._exists(item, alias, root)
+            case Total():
+                return self._total(item, alias, root)
             case Compare():
                 return self._compare(item, alias)
         raise AssertionError(item)
@@ -129,15 +133,34 @@ class Writer:
         return SQL("({})").format(SQL(word).join([self.condition(one, alias, root) for one in items]))
 
     def _exists(self, item: Exists, alias: Identifier, root: Identifier) -> Composable:
-        other = self.alias()
+        return SQL("EXISTS (SELECT 1 FROM {})").format(self._related(item, self.alias(), alias, root))
+
+    def _related(self, item: Exists | Total, other: Identifier, alias: Identifier, root: Identifier) -> Composable:
+        """The rows a condition is about, from their table's name on."""
         parts = [self.pair(alias, other, pair) for pair in item.pairs]
         if item.guards:
             # A guard is about the rows of its own table.
             parts.append(self.condition(any_of(item.guards), other))
         parts.append(self.condition(item.item, other, root))
-        return SQL("EXISTS (SELECT 1 FROM {} AS {} WHERE {})").format(
-            table_name(item.target), other, SQL(" AND ").join(parts)
-        )
+        return SQL("{} AS {} WHERE {}").format(table_name(item.target), other, SQL(" AND ").join(parts))
+
+    def _total(self, item: Total, alias: Identifier, root: Identifier) -> Composable:
+        other, found = self.alias(), self.alias()
+        terms = [self.term(one, other) for one in item.arguments]
+        if item.function == "count":
+            called = self.count(terms, is_distinct=item.is_distinct)
+        else:
+            word = SQL("DISTINCT " if item.is_distinct else "")
+            called = SQL("{}({}{})").format(Identifier(item.function), word, SQL(", ").join(terms))
+        rows = SQL("SELECT {} AS {} FROM {}").format(called, Identifier(TOTAL), self._related(item, other, alias, root))
+        return SQL("EXISTS (SELECT 1 FROM ({}) AS {} WHERE {})").format(rows, found, self.condition(item.holds, found))
+
+    def count(self, columns: list[Composable], *, is_distinct: bool) -> Composable:
+        """How many rows; those with a value in a column; or those that differ in some columns."""
+        if not columns:
+            return SQL("count(*)")
+        listed = columns[0] if len(columns) == 1 else SQL("({})").format(SQL(", ").join(columns))
+        return SQL("count({}{})").format(SQL("DISTINCT " if is_distinct else ""), listed)
 
     def pair(self, ours: Identifier, theirs: Identifier, pair: tuple[str, str]) -> Composable:
         """That two rows belong together."""

@@ -127,7 +127,26 @@ class Exists:
     guards: "tuple[Expression, ...]" = ()
 
 
-Expression = And | Or | Not | Compare | IsNull | CompareColumns | Exists
+@dataclass(frozen=True, slots=True)
+class Total:
+    """That `holds` is true of an aggregate, over the rows of `target` that belong to ours (as in `Exists`).
+
+    `holds` is about the term `TOTAL`; `arguments` are what is aggregated, none: the rows themselves.
+    """
+
+    target: Name
+    pairs: tuple[tuple[str, str], ...]
+    item: "Expression"
+    guards: "tuple[Expression, ...]"
+    function: str
+    arguments: tuple[Term, ...]
+    is_distinct: bool
+    holds: "Expression"
+
+
+TOTAL = "$total"
+"""The column an aggregate is in while it is compared."""
+Expression = And | Or | Not | Compare | IsNull | CompareColumns | Exists | Total
 TRUE = And(())
 
 COMPARISONS = {"_eq": "=", "_neq": "<>", "_gt": ">", "_lt": "<", "_gte": ">=", "_lte": "<="}
@@ -155,7 +174,7 @@ def looks_elsewhere(item: Expression) -> bool:
             return any(map(looks_elsewhere, items))
         case Not(inner):
             return looks_elsewhere(inner)
-        case Exists():
+        case Exists() | Total():
             return True
         case Compare(term=term) | IsNull(term=term) | CompareColumns(term=term):
             return term.routine is not None
