@@ -1,9 +1,9 @@
 """What a collector earns of an amount, as pure functions. Whole minor units; rates are exact.
 
-    percentage           rate of the amount
-    flat_fee             always the same
-    tiered_percentage    the rate of the tier that this amount falls into; none: nothing
-    hybrid               flat fee and rate of the amount
+    PERCENTAGE           rate of the amount
+    FLAT_FEE             always the same
+    TIERED_PERCENTAGE    the rate of the tier that this amount falls into; none: nothing
+    HYBRID               flat fee and rate of the amount
 
 Then not below the minimum, not above the maximum, and never above the amount itself: a collector never owes for having
 collected.
@@ -23,10 +23,10 @@ RATE_UNIT = 1_000_000
 class CommissionType(StrEnum):
     """How a commission is made."""
 
-    PERCENTAGE = "percentage"
-    FLAT_FEE = "flat_fee"
-    TIERED_PERCENTAGE = "tiered_percentage"
-    HYBRID = "hybrid"
+    PERCENTAGE = "PERCENTAGE"
+    FLAT_FEE = "FLAT_FEE"
+    TIERED_PERCENTAGE = "TIERED_PERCENTAGE"  # By the size of the collection.
+    HYBRID = "HYBRID"  # Flat and percentage.
 
 
 @dataclass(frozen=True, slots=True)
