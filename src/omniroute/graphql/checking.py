@@ -14,7 +14,7 @@ from omniroute.graphql.model.filters import FilterUnreadable, read_filter
 from omniroute.graphql.model.rights import VERBS, Permission, Verb, has_conflict, read_presets
 from omniroute.graphql.model.roles import ADMIN, GRAPHQL_NAME, RoleView, known_roles
 from omniroute.graphql.model.tables import Model, Tracked
-from omniroute.graphql.schema import build_schema
+from omniroute.graphql.schema.building import build_schema
 from omniroute.graphql.triggers import check_triggers
 
 

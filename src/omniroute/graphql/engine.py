@@ -29,7 +29,7 @@ from omniroute.graphql.model.implied import Implied
 from omniroute.graphql.model.roles import RoleView, known_roles
 from omniroute.graphql.model.tables import Model
 from omniroute.graphql.plugged import Operation, RootFields, operation_of
-from omniroute.graphql.schema import NOTHING, RoleSchema, build_schema
+from omniroute.graphql.schema.building import NOTHING, RoleSchema, build_schema
 from omniroute.graphql.validating import check_document, choose_operation, worded
 from omniroute.infra.postgres import Database
 

@@ -25,7 +25,7 @@ from graphql import (
 )
 
 from omniroute.graphql.errors import RequestRefused
-from omniroute.graphql.schema import RoleSchema
+from omniroute.graphql.schema.building import RoleSchema
 
 _FIRST = [rule for rule in specified_rules if rule is not KnownTypeNamesRule]
 _MESSAGES = (

@@ -24,7 +24,7 @@ from omniroute.graphql.fields import Field
 from omniroute.graphql.metadata.tree import Action, Metadata
 from omniroute.graphql.model.roles import RoleView
 from omniroute.graphql.plugged import Call, Operation, Types
-from omniroute.graphql.schema import RoleSchema, build_schema
+from omniroute.graphql.schema.building import RoleSchema, build_schema
 from omniroute.infra.http import ExchangeFailed
 from omniroute.infra.postgres import Database
 from omniroute.infra.secrets import Vault

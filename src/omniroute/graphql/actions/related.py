@@ -16,7 +16,7 @@ from omniroute.graphql.encoding import encode
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.model.expressions import FromVariable
 from omniroute.graphql.plugged import Call
-from omniroute.graphql.schema import RoleSchema
+from omniroute.graphql.schema.building import RoleSchema
 from omniroute.infra.postgres import Database, StatementTimeout
 
 _KEYS = "$keys"

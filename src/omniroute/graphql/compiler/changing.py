@@ -31,7 +31,7 @@ from omniroute.graphql.model.expressions import (
 from omniroute.graphql.model.rights import Preset, WriteView
 from omniroute.graphql.model.roles import ColumnField, TableView
 from omniroute.graphql.model.scalars import JSONS
-from omniroute.graphql.schema import RoleSchema
+from omniroute.graphql.schema.building import RoleSchema
 
 AFFECTED, ROWS, KEYS = "$affected", "$rows", "$keys"
 """What statements before gave, named as no variable of a request can be."""

@@ -22,8 +22,8 @@ from omniroute.graphql.fields import Collector, Field
 from omniroute.graphql.model.catalog import PgType
 from omniroute.graphql.model.expressions import Constant
 from omniroute.graphql.model.roles import TableView
-from omniroute.graphql.schema import RoleSchema
-from omniroute.graphql.streams import cursor_columns
+from omniroute.graphql.schema.building import RoleSchema
+from omniroute.graphql.schema.streams import cursor_columns
 
 ROWS_MAX = 1_000
 """Rows in one message of a stream, whatever batch_size says."""

@@ -16,7 +16,7 @@ from omniroute.graphql.model.catalog import Column
 from omniroute.graphql.model.expressions import TRUE, And, Constant, FromVariable
 from omniroute.graphql.model.rights import WriteView
 from omniroute.graphql.model.tables import Link
-from omniroute.graphql.mutating import PLACEHOLDER
+from omniroute.graphql.schema.mutations import PLACEHOLDER
 
 _NULL = SQL("NULL")
 _WRITTEN = Identifier("$written")

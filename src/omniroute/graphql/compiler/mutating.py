@@ -7,7 +7,7 @@ from omniroute.graphql.compiler.given import Variables
 from omniroute.graphql.compiler.inserting import InsertCompiler
 from omniroute.graphql.compiler.updating import UpdateCompiler
 from omniroute.graphql.fields import Collector, Field
-from omniroute.graphql.schema import RoleSchema
+from omniroute.graphql.schema.building import RoleSchema
 
 
 @dataclass(frozen=True, slots=True)

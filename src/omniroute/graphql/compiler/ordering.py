@@ -7,10 +7,10 @@ from psycopg.sql import SQL, Composable, Identifier
 
 from omniroute.graphql.compiler.writing import Writer, table_name
 from omniroute.graphql.errors import RequestRefused
+from omniroute.graphql.model.aggregates import AGGREGATES
 from omniroute.graphql.model.expressions import Constant, any_of
 from omniroute.graphql.model.roles import AggregateLink, ColumnField, ComputedView, RoleView, TableView
 from omniroute.graphql.model.tables import Link
-from omniroute.graphql.schema import NUMERIC_AGGREGATES, ORDERED_AGGREGATES
 
 _DIRECTIONS = {
     "asc": "ASC",
@@ -29,7 +29,7 @@ class Ordering:
         self.view = view
         self.writer = writer
         names = view.model.names
-        self._aggregates = {names.field(one): one for one in (*NUMERIC_AGGREGATES, *ORDERED_AGGREGATES)}
+        self._aggregates = {names.field(one): one for one in AGGREGATES}
 
     def order_by(
         self, table: TableView, given: list[Any], distinct: list[ColumnField], alias: Identifier, path: str
@@ -111,7 +111,7 @@ def _way(value: Any) -> str:
 
 def aggregate(name: str, column: Composable, kind: str) -> Composable:
     """An aggregate of a column. PostgreSQL before 18 knows no least uuid, but its text has the same order."""
-    assert name in (*NUMERIC_AGGREGATES, *ORDERED_AGGREGATES)
+    assert name in AGGREGATES
     if kind == "uuid":
         return SQL("{}({}::text)::uuid").format(Identifier(name), column)
     return SQL("{}({})").format(Identifier(name), column)

@@ -16,12 +16,13 @@ from omniroute.graphql.compiler.ordering import Ordering, aggregate
 from omniroute.graphql.compiler.writing import BIGINT, TEXT_ARRAY, Slot, Writer, table_name
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.fields import Collector, Field
+from omniroute.graphql.model.aggregates import AGGREGATES, OF_COLUMN
 from omniroute.graphql.model.catalog import Parameter
 from omniroute.graphql.model.expressions import And, Constant, Expression, any_of
 from omniroute.graphql.model.roles import AggregateLink, ColumnField, ComputedView, TableView
 from omniroute.graphql.model.scalars import BIG, JSONS
 from omniroute.graphql.model.tables import Link
-from omniroute.graphql.schema import NUMERIC_AGGREGATES, ORDERED_AGGREGATES, RoleSchema, Root
+from omniroute.graphql.schema.building import RoleSchema, Root
 
 Columns = list[tuple[str, Composable]]
 
@@ -330,7 +331,7 @@ class Compiler:
             return SQL("{}::text").format(Literal(self.names.type(table.type_name, "aggregate_fields")))
         if field.name == "count":
             return self._counted(table, field)
-        canonical = {self.names.field(one): one for one in (*NUMERIC_AGGREGATES, *ORDERED_AGGREGATES)}[field.name]
+        canonical = {self.names.field(one): one for one in AGGREGATES}[field.name]
         columns: Columns = []
         for inner in self.collector.inner(field):
             if inner.name == "__typename":
@@ -339,7 +340,7 @@ class Compiler:
             else:
                 column = table.columns()[inner.name].column
                 text = aggregate(canonical, self.writer.column(_ROW, column.name), column.type.name)
-                as_column = canonical in ("sum", *ORDERED_AGGREGATES)
+                as_column = canonical in OF_COLUMN
                 columns.append(
                     (inner.response, self._shown(text, column.type.name if as_column else "", is_array=False))
                 )
@@ -350,11 +351,7 @@ class Compiler:
         chosen = given.get("columns") or []
         columns = [self.writer.column(_ROW, table.columns()[one.value].column.name) for one in chosen]
         distinct = given.get("distinct")
-        word = SQL("DISTINCT ") if isinstance(distinct, Constant) and distinct.value else SQL("")
-        if not columns:
-            return SQL("count(*)")
-        listed = columns[0] if len(columns) == 1 else SQL("({})").format(SQL(", ").join(columns))
-        return SQL("count({}{})").format(word, listed)
+        return self.writer.count(columns, is_distinct=isinstance(distinct, Constant) and bool(distinct.value))
 
 
 def _there(alias: Identifier) -> Composable:

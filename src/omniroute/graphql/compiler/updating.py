@@ -14,7 +14,7 @@ from omniroute.graphql.model.catalog import Column, PgType
 from omniroute.graphql.model.expressions import Expression, FromVariable
 from omniroute.graphql.model.rights import WriteView
 from omniroute.graphql.model.tables import TrackedFunction
-from omniroute.graphql.mutating import OPERATORS
+from omniroute.graphql.schema.mutations import OPERATORS
 
 _INT = PgType("pg_catalog", "int4")
 _FORMS = {
