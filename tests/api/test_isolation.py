@@ -29,7 +29,7 @@ LISTED = {
     "bank_file": "/bank-files", "batch": "/payment-batches", "branch": "/branches", "change": "/payment-policy-changes",
     "connection": "/connections", "delivery": "/webhook-deliveries", "exception": "/payment-exceptions",
     "grant": "/grants", "hold": "/ledger/holds", "invitation": "/invitations", "key": "/keys", "link": "/links",
-    "payment": "/payments", "period": "/ledger/periods", "provider": "/identity-providers",
+    "partner": "/partners", "payment": "/payments", "period": "/ledger/periods", "provider": "/identity-providers",
     "provider_event": "/provider-events", "schedule": "/payment-schedules",
     "transaction": "/ledger/transactions?kind=posting", "user": "/people", "webhook": "/webhooks",
 }  # fmt: skip

@@ -53,6 +53,11 @@ class Things:
     async def branches(self, number: int, name: str) -> None:
         await self.client.post("/branches", {"code": f"b{number}", "name": name})
 
+    async def partners(self, number: int, name: str) -> str:
+        body = {"code": f"r{number}", "kind": "RETAILER", "name": name}
+        made: str = (await self.client.post("/partners", body))["id"]
+        return made
+
     async def applications(self, number: int, name: str) -> None:
         await self.client.post("/applications", {"code": f"a{number}", "name": name, "kind": "pos"})
 

@@ -46,7 +46,7 @@ async def plant(owner: Database, corner: Corner) -> None:
     maker, checker = show("usr", corner.id("maker")), show("usr", corner.id("checker"))
     nouns = (
         "branch maker role grant account txn connection payment attempt step exception batch schedule request endpoint "
-        "delivery event hold float"
+        "delivery event hold float partner"
     )
     given = {
         "tenant": corner.tenant_id, "mark": corner.mark, "at": AT, "by": maker, "checked_by": checker,
@@ -72,6 +72,11 @@ ROWS = [
        VALUES (%(tenant)s, %(role)s, 'r_' || replace(%(mark)s, '-', '_'), '{}', %(at)s, %(at)s)""",
     """INSERT INTO role_grant (tenant_id, id, role_id, user_id, branch_id, granted_by, created_at)
        VALUES (%(tenant)s, %(grant)s, %(role)s, %(maker)s, %(branch)s, %(by)s, %(at)s)""",
+    """INSERT INTO partner (tenant_id, partner_id, code, kind, name, phone, email, account, external_refs, created_at,
+                            updated_at)
+       VALUES (%(tenant)s, %(partner)s, %(mark)s, 'MANUFACTURER', %(mark)s, '+2348012345678', 'ap@mill.example',
+               '{"kind": "bank_account", "identifier": "0123456785", "institution": "000013", "name": "Kano Mills",
+                 "country": "NG", "account": null}', '{"erp": "C-7"}', %(at)s, %(at)s)""",
     """INSERT INTO ledger_account (tenant_id, account_id, code, name, type, normal_side, currency, mode, branch_id,
                                    opened_at)
        VALUES (%(tenant)s, %(account)s, %(mark)s, %(mark)s, 'liability', 'c', 'NGN', 'strict', %(branch)s, %(at)s)""",

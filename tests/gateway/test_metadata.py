@@ -86,6 +86,7 @@ READS = {
     "ledger_transactions": "ledger.read",
     "organisations": "organisation.read",
     "branches": "organisation.read",
+    "partners": "partners.read",
     "users": "people.read",
     "webhook_endpoints": "webhooks.read",
     "webhook_deliveries": "webhooks.read",

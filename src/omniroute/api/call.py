@@ -56,6 +56,7 @@ PREFIXES = {
     "schedule": "sch",
     "approval_request": "apr",
     "reversal": "rev",
+    "partner": "ptn",
 }
 """Path parameter -> prefix of the public id it takes. Account paths also take a code."""
 

@@ -47,6 +47,7 @@ STATUS_TEXT = {
 TAGS = {
     "Organisations": "Organisations, their settings, and links between them.",
     "Branches": "Branches of an organisation, and the applications that work for it.",
+    "Partners": "Who trades with an organisation in its network.",
     "People": "Users, invitations, roles and grants.",
     "Keys": "API keys, OAuth2 clients and outside identity providers.",
     "OAuth": "Tokens for machines.",
