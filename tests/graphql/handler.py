@@ -21,6 +21,7 @@ class Got:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
     @property
     def said(self) -> Any:
@@ -48,7 +49,8 @@ class Handler:
             head, _, body = raw.partition(b"\r\n\r\n")
             first, *lines = head.decode("latin-1").split("\r\n")
             named = (line.partition(": ") for line in lines)
-            self.got.append(Got(first.split(" ")[1], {name.lower(): value for name, _, value in named}, body))
+            found = {name.lower(): value for name, _, value in named}
+            self.got.append(Got(first.split(" ")[1], found, body, first.split(" ")[0]))
             said = self.answer(self.got[-1])
             if said is None:
                 caller.close()

@@ -68,15 +68,24 @@ class Calls:
             return str(missing)
         return None
 
-    async def post(self, url: str, body: bytes, *, operation: str, headers: Mapping[str, str], timeout_s: int) -> Reply:
-        """Send a JSON body once; the reply, whatever its status.
+    async def send(
+        self,
+        url: str,
+        body: bytes,
+        *,
+        operation: str,
+        headers: Mapping[str, str],
+        timeout_s: int,
+        method: str = "POST",
+    ) -> Reply:
+        """Send a body once, of JSON unless the headers say otherwise; the reply, whatever its status.
 
         Raises: ExchangeFailed.
         """
         named = {name.lower() for name in headers}
-        whole = {} if "content-type" in named else {"Content-Type": "application/json"}
+        whole = {} if "content-type" in named or not body else {"Content-Type": "application/json"}
         request = Request(
-            "POST",
+            method,
             url,
             operation,
             {**whole, **headers},

@@ -261,7 +261,7 @@ async def test_introspection_shows_the_types_of_actions(desk: Desk) -> None:
 
 def test_check_names_what_is_not_served() -> None:
     given = metadata(
-        action("shaped", request_transform={"version": 2, "template_engine": "Kriti", "body": {}}),
+        action("shaped", request_transform={"version": 2, "template_engine": "Kriti", "shape": {}}),
         action("plain", request_transform={"template_engine": "Kriti"}),
         action("answered", response_transform={"version": 2, "body": {"action": "transform"}}),
         action("asked", type="query", kind="asynchronous"),
@@ -272,8 +272,8 @@ def test_check_names_what_is_not_served() -> None:
     )
     said = {str(one) for one in check(given) if "action" in str(one)}
     assert said == {
-        "action shaped: request_transform.body is not served; the action is left out",
-        "action answered: response_transform.body is not served; the action is left out",
+        "action shaped: request_transform.shape is not served; the action is left out",
+        "action answered: response_transform.body.template must be text; the action is left out",
         "action asked: only a mutation may be asynchronous; the action is left out",
         "action headed: a header needs a name, and a value or value_from_env; the action is left out",
         "action plain: is there twice",

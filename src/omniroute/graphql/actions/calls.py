@@ -7,6 +7,15 @@ from uuid import UUID, uuid5
 
 from graphql import GraphQLInputObjectType, GraphQLList, GraphQLNonNull, GraphQLScalarType
 
+from omniroute.graphql.actions.transforms import (
+    Outgoing,
+    TransformFailed,
+    answered,
+    read_request_transform,
+    read_response_transform,
+    scope_of,
+    transformed,
+)
 from omniroute.graphql.calling import Calls
 from omniroute.graphql.encoding import Slot, encode
 from omniroute.graphql.metadata.tree import Action
@@ -25,8 +34,13 @@ _NOT_FORWARDED = frozenset(
     }
 )  # fmt: skip
 """Headers of a request that say nothing to a handler, as Hasura leaves them out."""
+HTTP_SERVER_FAULT = 500
 _DIGITS_EXACT = 15
 """A number of more digits goes as text: many readers would lose some."""
+
+
+class ReplyUnfit(Exception):
+    """A reply that its transform cannot be made of; the handler has acted."""
 
 
 def forwarded(headers: Mapping[str, str]) -> dict[str, str]:
@@ -87,9 +101,9 @@ def key_of(asked: Mapping[str, str], *parts: object) -> str:
 async def call_handler(
     calls: Calls, action: Action, body: bytes, *, passed: Mapping[str, str], key: str | None
 ) -> Reply:
-    """Send once. Headers of the metadata win over those passed on.
+    """Send once. Headers of the metadata win over those passed on; transforms see them all.
 
-    Raises: ExchangeFailed, NotSet.
+    Raises: ExchangeFailed, NotSet, TransformFailed when nothing was sent, ReplyUnfit.
     """
     headers = dict(passed) if action.forward_client_headers else {}
     if key is not None:
@@ -97,5 +111,17 @@ async def call_handler(
     ours = calls.headers(action.headers)
     named = {name.lower() for name in ours}
     headers = {name: value for name, value in headers.items() if name.lower() not in named} | ours
-    url = calls.address(action.handler)
-    return await calls.post(url, body, operation="action", headers=headers, timeout_s=action.timeout_s)
+    asked = Outgoing(calls.address(action.handler), body, headers)
+    sent = asked
+    if action.request_transform:
+        sent = transformed(read_request_transform(action.request_transform), asked)
+    reply = await calls.send(
+        sent.url, sent.body, operation="action", headers=sent.headers, timeout_s=action.timeout_s, method=sent.method
+    )
+    after = read_response_transform(action.response_transform) if action.response_transform else None
+    if after is None or reply.status >= HTTP_SERVER_FAULT:
+        return reply
+    try:
+        return answered(after, reply, scope_of(asked))
+    except TransformFailed as failure:
+        raise ReplyUnfit(str(failure)) from None

@@ -24,6 +24,11 @@ from graphql import (
     parse_type,
 )
 
+from omniroute.graphql.actions.transforms import (
+    TransformUnreadable,
+    read_request_transform,
+    read_response_transform,
+)
 from omniroute.graphql.metadata.tree import Action, CustomType, Metadata, Name, Problem
 from omniroute.graphql.model.roles import ADMIN, RoleView
 from omniroute.graphql.model.scalars import make_scalar
@@ -31,8 +36,6 @@ from omniroute.graphql.model.tables import Link
 from omniroute.graphql.plugged import Types
 
 BUILT_IN = frozenset({"Int", "Float", "String", "Boolean", "ID"})
-_NO_CHANGE = frozenset({"version", "template_engine"})
-"""Members of a transform that change nothing by themselves."""
 _MANY = ("array", "manual_array")
 
 
@@ -65,13 +68,13 @@ def relations_of(custom: CustomType) -> tuple[Relation, ...]:
 
 def why_not_served(action: Action) -> str | None:
     """What of an action this engine would do wrong."""
-    for key, transform in (
-        ("request_transform", action.request_transform),
-        ("response_transform", action.response_transform),
-    ):
-        unknown = sorted((transform or {}).keys() - _NO_CHANGE)
-        if unknown:
-            return f"{key}.{unknown[0]} is not served; the action is left out"
+    try:
+        key = "request_transform"
+        read_request_transform(action.request_transform or {})
+        key = "response_transform"
+        read_response_transform(action.response_transform or {})
+    except TransformUnreadable as error:
+        return f"{key}.{error}; the action is left out"
     if action.kind == "asynchronous" and action.operation == "query":
         return "only a mutation may be asynchronous; the action is left out"
     if any("name" not in one or not ({"value", "value_from_env"} & one.keys()) for one in action.headers):

@@ -6,8 +6,8 @@ from typing import Any
 from graphql import GraphQLArgument, GraphQLField, GraphQLNonNull, GraphQLObjectType
 
 from omniroute.graphql.actions import store
-from omniroute.graphql.actions.answers import Shaper, read_reply
-from omniroute.graphql.actions.calls import call_handler, forwarded, key_of, payload, sendable
+from omniroute.graphql.actions.answers import Shaper, read_reply, unexpected
+from omniroute.graphql.actions.calls import ReplyUnfit, call_handler, forwarded, key_of, payload, sendable
 from omniroute.graphql.actions.definitions import (
     ActionTypes,
     Relation,
@@ -17,6 +17,7 @@ from omniroute.graphql.actions.definitions import (
     served,
 )
 from omniroute.graphql.actions.related import fill
+from omniroute.graphql.actions.transforms import TransformFailed
 from omniroute.graphql.calling import Calls, NotSet
 from omniroute.graphql.encoding import encode
 from omniroute.graphql.errors import RequestRefused
@@ -113,6 +114,12 @@ class Actions:
         except NotSet as missing:
             log.error("an action needs a variable that is not set", action=action.name, variable=str(missing))
             raise RequestRefused("internal error", code="unexpected") from None
+        except TransformFailed as failed:
+            log.error("the request of an action cannot be transformed", action=action.name, reason=str(failed))
+            raise unexpected("Request Transformation Failed") from None
+        except ReplyUnfit as failed:
+            log.error("the reply of a handler cannot be transformed", action=action.name, reason=str(failed))
+            raise unexpected("Response Transformation Failed") from None
         except ExchangeFailed as failure:
             log.warning("a handler gave no answer", action=action.name, sent=failure.sent.value, detail=str(failure))
             raise RequestRefused("http exception when calling webhook", code="unexpected") from None

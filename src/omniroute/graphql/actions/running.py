@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from omniroute.graphql.actions.answers import read_reply
-from omniroute.graphql.actions.calls import call_handler, payload
+from omniroute.graphql.actions.answers import read_reply, unexpected
+from omniroute.graphql.actions.calls import ReplyUnfit, call_handler, payload
 from omniroute.graphql.actions.definitions import served
 from omniroute.graphql.actions.store import SQL, binding
+from omniroute.graphql.actions.transforms import TransformFailed
 from omniroute.graphql.calling import Calls, NotSet
 from omniroute.graphql.encoding import Slot, encode
 from omniroute.graphql.errors import RequestRefused
@@ -167,6 +168,12 @@ class ActionRunner:
         except (NotSet, Refusal) as error:
             log.error("an action cannot be sent", action=action.name, reason=str(error))
             return _refused(RequestRefused("internal error", code="unexpected"))
+        except TransformFailed as failed:
+            log.error("the request of an action cannot be transformed", action=action.name, reason=str(failed))
+            return _refused(unexpected("Request Transformation Failed"))
+        except ReplyUnfit as failed:
+            log.error("the reply of a handler cannot be transformed", action=action.name, reason=str(failed))
+            return _refused(unexpected("Response Transformation Failed"))
         except ExchangeFailed as failure:
             log.warning("a handler gave no answer", action=action.name, sent=failure.sent.value, detail=str(failure))
             again = failure.sent is Sent.NO or repeatable

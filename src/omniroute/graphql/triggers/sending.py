@@ -74,7 +74,7 @@ def _instant(at: datetime) -> str:
 async def attempt(calls: Calls, parcel: Parcel, *, now: datetime) -> Result:
     """Send a parcel once and say what that means. Only 2xx means that it was taken."""
     try:
-        reply = await calls.post(
+        reply = await calls.send(
             calls.address(parcel.address),
             parcel.body,
             operation="trigger",
