@@ -48,6 +48,20 @@ class Following:
     cursor_type: PgType | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """The rows a stream follows."""
+
+    table: TableView
+    alias: Identifier
+    here: Composable
+    """The column of the cursor,"""
+    first: Composable
+    """the value it begins after, and"""
+    is_up: bool
+    """which way it goes."""
+
+
 class _SharedWriter(Writer):
     """Parameters are columns of the subscriber's row."""
 
@@ -105,44 +119,8 @@ class FollowingCompiler(Compiler):
             SQL(str(ROWS_MAX if table.limit is None else min(ROWS_MAX, table.limit))),
         )
         first = self.writer.bind(start, column.type, path=f"{field.path}.args.cursor")
-        conditions = [
-            SQL("{} {} {}").format(here, SQL(">" if is_up else "<"), first),
-            # From here on; what is before has been given and cannot change any more.
-            SQL("{} {} coalesce({}, {})").format(here, SQL(">=" if is_up else "<="), given("low"), first),
-            *self._guard(table, alias),
-        ]
-        if asked.get("where") is not None:
-            where = self.where.read(table, asked["where"], f"{field.path}.args.where")
-            conditions.append(self.writer.condition(where, alias))
-        seen = SQL(" AND ").join(conditions)
-        key = SQL("md5({})").format(self._identity(table, alias, here))
-        rows = SQL(
-            "SELECT {built} AS o, {here} AS c, {key} AS k FROM {table} AS {alias} WHERE {seen} AND NOT EXISTS "
-            "(SELECT FROM unnest({keys}) AS {k} WHERE {k} = {key}) ORDER BY {here} {way}, 3 LIMIT {limit}"
-        ).format(
-            built=self._built(self._columns(table, self.collector.inner(field), alias)),
-            here=here,
-            key=key,
-            table=table_name(table.name),
-            alias=alias,
-            seen=seen,
-            keys=given("keys"),
-            k=_KEY,
-            way=SQL("ASC" if is_up else "DESC"),
-            limit=limit,
-        )
-        last = SQL("SELECT {here} FROM {table} AS {alias} WHERE {seen} ORDER BY {here} {way} LIMIT 1").format(
-            here=here,
-            table=table_name(table.name),
-            alias=alias,
-            seen=seen,
-            way=SQL("DESC" if is_up else "ASC"),
-        )
-        batch = SQL(
-            "SELECT coalesce(json_agg({row}.o), '[]'::json)::text AS o, array_agg({row}.k) AS k, "
-            "array_agg({row}.c::text) AS v, CASE WHEN count(*) < {limit} THEN ({last}) "
-            "ELSE (array_agg({row}.c))[count(*)] END AS until FROM ({rows}) AS {row}"
-        ).format(row=_ROW, limit=limit, last=last, rows=rows)
+        followed = _Followed(table, alias, here, first, is_up)
+        seen = self._ahead(field, followed, asked.get("where"))
         text = SQL(
             "SELECT {given}.n, {batch}.o, {batch}.k, {batch}.v, "
             "CASE WHEN {given}.mark IS NULL OR {batch}.until {beyond} {mark} THEN {batch}.until::text END, "
@@ -153,10 +131,59 @@ class FollowingCompiler(Compiler):
             batch=_BATCH,
             beyond=SQL(">=" if is_up else "<="),
             mark=given("mark"),
+            # Before the subscribers, whose rows carry every parameter bound here.
+            inner=self._batch(field, followed, seen, limit),
             subscribers=self._subscribers({"low": column.type, "mark": column.type, "keys": TEXT_ARRAY}),
-            inner=batch,
         )
         return Following(text.as_bytes(None), tuple(self.writer.slots), field.response, True, column.type)
+
+    def _ahead(self, field: Field, followed: _Followed, wanted: Any) -> Composable:
+        """That a row is wanted and the cursor has not passed it."""
+        here, first, is_up = followed.here, followed.first, followed.is_up
+        conditions = [
+            SQL("{} {} {}").format(here, SQL(">" if is_up else "<"), first),
+            # From here on; what is before has been given and cannot change any more.
+            SQL("{} {} coalesce({}, {})").format(here, SQL(">=" if is_up else "<="), given("low"), first),
+            *self._guard(followed.table, followed.alias),
+        ]
+        if wanted is not None:
+            where = self.where.read(followed.table, wanted, f"{field.path}.args.where")
+            conditions.append(self.writer.condition(where, followed.alias))
+        return SQL(" AND ").join(conditions)
+
+    def _batch(self, field: Field, followed: _Followed, seen: Composable, limit: Composable) -> Composable:
+        """The next rows of a subscriber, their keys, their values of the cursor, and up to where all are now given."""
+        last = SQL("SELECT {here} FROM {table} AS {alias} WHERE {seen} ORDER BY {here} {way} LIMIT 1").format(
+            here=followed.here,
+            table=table_name(followed.table.name),
+            alias=followed.alias,
+            seen=seen,
+            way=SQL("DESC" if followed.is_up else "ASC"),
+        )
+        return SQL(
+            "SELECT coalesce(json_agg({row}.o), '[]'::json)::text AS o, array_agg({row}.k) AS k, "
+            "array_agg({row}.c::text) AS v, CASE WHEN count(*) < {limit} THEN ({last}) "
+            "ELSE (array_agg({row}.c))[count(*)] END AS until FROM ({rows}) AS {row}"
+        ).format(row=_ROW, limit=limit, last=last, rows=self._next(field, followed, seen, limit))
+
+    def _next(self, field: Field, followed: _Followed, seen: Composable, limit: Composable) -> Composable:
+        """Rows that were not given yet, in the order of the cursor."""
+        table, alias, here = followed.table, followed.alias, followed.here
+        return SQL(
+            "SELECT {built} AS o, {here} AS c, {key} AS k FROM {table} AS {alias} WHERE {seen} AND NOT EXISTS "
+            "(SELECT FROM unnest({keys}) AS {k} WHERE {k} = {key}) ORDER BY {here} {way}, 3 LIMIT {limit}"
+        ).format(
+            built=self._built(self._columns(table, self.collector.inner(field), alias)),
+            here=here,
+            key=SQL("md5({})").format(self._identity(table, alias, here)),
+            table=table_name(table.name),
+            alias=alias,
+            seen=seen,
+            keys=given("keys"),
+            k=_KEY,
+            way=SQL("ASC" if followed.is_up else "DESC"),
+            limit=limit,
+        )
 
     def _cursor(self, table: TableView, asked: dict[str, Any], path: str) -> tuple[str, Any, bool]:
         """The column, where to begin, and whether upwards.
