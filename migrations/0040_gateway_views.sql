@@ -84,11 +84,13 @@ CREATE FUNCTION gateway.connection_type_of(rail text) RETURNS gateway.bank_conne
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN rail IN ('nip', 'nip_rest') THEN 'NIBSS_NIP'::gateway.bank_connection_type
                 WHEN rail = 'neft' THEN 'NIBSS_NEFT' WHEN rail = 'rtgs' THEN 'RTGS'
-                WHEN rail IN ('mpesa', 'mtn_momo', 'airtel', 'gsma') THEN 'MOBILE_MONEY' END;
+                WHEN rail IN ('mpesa', 'mtn_momo', 'airtel', 'gsma') THEN 'MOBILE_MONEY'
+                WHEN rail = 'monnify' THEN 'CARD_PROCESSOR' END;
 CREATE FUNCTION gateway.rail_of(rail text) RETURNS gateway.payment_rail LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN rail = 'book' THEN 'INTERNAL'::gateway.payment_rail WHEN rail IN ('nip', 'nip_rest') THEN 'NIBSS_NIP'
                 WHEN rail = 'neft' THEN 'NIBSS_NEFT' WHEN rail = 'rtgs' THEN 'RTGS'
-                WHEN rail IN ('mpesa', 'mtn_momo', 'airtel', 'gsma') THEN 'MOBILE_MONEY' END;
+                WHEN rail IN ('mpesa', 'mtn_momo', 'airtel', 'gsma') THEN 'MOBILE_MONEY'
+                WHEN rail = 'monnify' THEN 'CARD_PROCESSOR' END;
 -- A payee as account details.
 CREATE FUNCTION gateway.details_of(payee jsonb) RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE
     RETURN jsonb_strip_nulls(jsonb_build_object(

@@ -18,6 +18,7 @@ from omniroute.sandbox.bank_files import NeftSandbox, RtgsSandbox
 from omniroute.sandbox.callbacks import Deliver
 from omniroute.sandbox.faults import FaultPlan
 from omniroute.sandbox.gsma import GsmaSandbox
+from omniroute.sandbox.monnify import MonnifySandbox
 from omniroute.sandbox.mpesa import MpesaSandbox
 from omniroute.sandbox.mtn_momo import MtnMomoSandbox
 from omniroute.sandbox.nip import NipRestSandbox, NipSandbox
@@ -78,6 +79,7 @@ def rails(world: World) -> list[RailSandbox]:
         GsmaSandbox(world),
         NeftSandbox(world, takes=SESSION),
         RtgsSandbox(world, takes=SESSION),
+        MonnifySandbox(world),
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from omniroute.connectors.airtel import Airtel
 from omniroute.connectors.gsma import Gsma
+from omniroute.connectors.monnify import Monnify
 from omniroute.connectors.mpesa import MpesaConnector
 from omniroute.connectors.mtn_momo import MtnMomo
 from omniroute.connectors.neft import NeftConnector
@@ -25,6 +26,7 @@ def connectors() -> Mapping[str, Connector]:
         MtnMomo(),
         Airtel(),
         Gsma(),
+        Monnify(),
         ByFile(NeftConnector()),
         ByFile(RtgsConnector()),
     )

@@ -66,7 +66,7 @@ class Movement:
     account: str
     reference: str
     rail_ref: str
-    kind: str  # debit, fee, reversal, funding
+    kind: str  # debit, fee, reversal; credit: came in
     amount_minor: int  # Negative: left the account.
     currency: str
     at: datetime

@@ -218,6 +218,16 @@ class World:
         """Set what an account holds."""
         self._balances[rail, account, currency] = amount_minor
 
+    def receive(self, order: Order, rail_ref: str) -> None:
+        """Money comes in on an account, less the fee that the rail keeps. `order.payee` is who sent it."""
+        self._move(order, rail_ref, "credit", order.amount_minor)
+        if order.fee_minor:
+            self._move(order, rail_ref, "fee", -order.fee_minor)
+
+    def return_received(self, order: Order, rail_ref: str) -> None:
+        """What came in goes back to who sent it, and the fee is given back."""
+        self._move(order, rail_ref, "reversal", order.fee_minor - order.amount_minor)
+
     def debits(self, rail: str, reference: str) -> list[Movement]:
         """Every time this order took money: never more than one, or somebody was paid twice."""
         return self._debits[rail, reference]

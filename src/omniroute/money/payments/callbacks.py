@@ -15,7 +15,7 @@ from omniroute.money.payments import store
 HEADERS_KEPT = frozenset(
     {
         "content-type", "user-agent", "date", "digest", "signature", "x-signature", "x-auth-signature", "x-callback-id",
-        "x-correlationid", "x-reference-id", "x-date", "x-country", "x-currency",
+        "x-correlationid", "x-reference-id", "x-date", "x-country", "x-currency", "monnify-signature",
     }
 )  # fmt: skip
 """What a rail may say beside the body. Nothing that could log somebody in is kept."""
