@@ -14,6 +14,16 @@ from omniroute.money.atc.commission import (
     CommissionType,
     commission_of,
 )
+from omniroute.money.atc.expiring import GrantExpirer
+from omniroute.money.atc.grants import (
+    create_grant,
+    find_collected,
+    find_grant,
+    find_grants,
+    find_line,
+    find_tree,
+    list_grants,
+)
 from omniroute.money.atc.model import (
     DAYS,
     DEPTH_MAX,
@@ -32,11 +42,21 @@ from omniroute.money.atc.model import (
     collected_code,
     collected_contra_code,
 )
+from omniroute.money.atc.standing import (
+    approve_grant,
+    reject_grant,
+    resume_grant,
+    revoke_grant,
+    submit_grant,
+    suspend_grant,
+)
+from omniroute.money.atc.store import GRANTS
 
 __all__ = [
     "DAYS",
     "DEPTH_MAX",
     "ENDED",
+    "GRANTS",
     "LIVE",
     "PARTY_KINDS",
     "RATE_UNIT",
@@ -47,12 +67,26 @@ __all__ = [
     "CreateGrant",
     "Frequency",
     "Grant",
+    "GrantExpirer",
     "GrantStatus",
     "ScopeConfig",
     "ScopeKind",
     "ScopeType",
     "SettlementTerms",
+    "approve_grant",
     "collected_code",
     "collected_contra_code",
     "commission_of",
+    "create_grant",
+    "find_collected",
+    "find_grant",
+    "find_grants",
+    "find_line",
+    "find_tree",
+    "list_grants",
+    "reject_grant",
+    "resume_grant",
+    "revoke_grant",
+    "submit_grant",
+    "suspend_grant",
 ]
