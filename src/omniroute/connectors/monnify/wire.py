@@ -29,6 +29,8 @@ NAME_MIN, NAME_MAX = 3, 100
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SUCCESS = frozenset({"0", "00"})
+_FINAL = frozenset({400, 403, 404, 409, 422})
+_LATER = re.compile(r"try again later|too many|time[d -]*out|unavailable", re.IGNORECASE)
 _NO_ACCOUNT = re.compile(r"reserved account.*not found|cannot find reserved account", re.IGNORECASE)
 _NO_TRANSACTION = re.compile(
     r"no transaction matching|could not find transaction|invalid transaction reference", re.IGNORECASE
@@ -61,11 +63,12 @@ def read_body(reply: Reply) -> dict[str, Any] | None:
 
 
 def read_refusal(reply: Reply) -> str | None:
-    """Why Monnify itself said no to what we asked; None when it did not, or a machine in between answered."""
+    """Why Monnify itself said no for good; None when it did not, wants to be asked again, or did not answer itself."""
     data = read_object(reply.body) or {}
-    if data.get("requestSuccessful") is not False or not 400 <= reply.status < 500:
+    if data.get("requestSuccessful") is not False or reply.status not in _FINAL:
         return None
-    return message(data.get("responseMessage")) or f"Monnify refused (HTTP {reply.status})"
+    said = message(data.get("responseMessage")) or f"Monnify refused (HTTP {reply.status})"
+    return None if _LATER.search(said) else said
 
 
 def is_missing_account(reply: Reply) -> bool:
