@@ -1,0 +1,369 @@
+"""Recording collections, many at once: grant, parts of all levels, posting, rows and events in one transaction.
+
+What only needs the grant is refused without touching the books; a credit is spent under its lock; the ledger has the
+last word, by the ceilings of what may be collected and the floors of what pays. What is refused leaves no trace.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from omniroute import ledger
+from omniroute.infra import events
+from omniroute.infra.postgres import Tx
+from omniroute.kit.ids import uuid7
+from omniroute.kit.money import Money
+from omniroute.kit.refusal import Refusal
+from omniroute.ledger import Booked, Command, Refused
+from omniroute.money import collections
+from omniroute.money.atc import books
+from omniroute.money.atc.cascade import Level, cascade
+from omniroute.money.atc.collections_errors import (
+    AboveMaximum,
+    CollectionExists,
+    CreditNotUsable,
+    CreditUnknown,
+    CumulativeLimitReached,
+    NotCovered,
+    WrongPayer,
+)
+from omniroute.money.atc.collections_events import CollectionEvent, CollectionRecorded
+from omniroute.money.atc.collections_model import (
+    Collection,
+    CollectionRequest,
+    NotRecorded,
+    Recorded,
+    RecordOutcome,
+    SettlementStatus,
+    Source,
+)
+from omniroute.money.atc.collections_rules import check_collection
+from omniroute.money.atc.collections_store import SQL, find_by_references, row_of
+from omniroute.money.atc.finding import Chain, find_chains
+from omniroute.money.atc.model import collected_code
+from omniroute.money.collections.errors import CreditNotFound, CreditSpent
+from omniroute.parties import partners
+from omniroute.parties.partners import Partner, PartnerNotFound
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An item of the batch on its way through the checks."""
+
+    place: int
+    request: CollectionRequest
+    chain: Chain
+    levels: list[Level]
+    credit_id: UUID | None = None
+    from_account_id: UUID | None = None
+    from_label: str = ""
+
+    @property
+    def currency(self) -> str:
+        return self.chain[0].currency
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.request.command.amount_minor, self.currency)
+
+
+async def record_collections(
+    tx: Tx, requests: Sequence[CollectionRequest], *, now: datetime, today: date
+) -> list[RecordOutcome]:
+    """Record what was collected; an outcome for each item, in order.
+
+    Each is done whole or not at all, independently of the others. The same reference with the same content is the same
+    collection; `replayed` says so. Call it late and once in a transaction: locks are held until the commit.
+    """
+    outcomes: list[RecordOutcome | None] = [None] * len(requests)
+    drafts = await _check(tx, requests, outcomes, now=now)
+    await _open_accounts(tx, drafts, now=now)
+    accepted: list[tuple[_Draft, tuple[Collection, ...]]] = []
+    waiting = drafts
+    while waiting:
+        chosen, waiting, refusals = await _spend_credits(tx, waiting, outcomes, now=now)
+        lost = False
+        for draft, booked in zip(chosen, await _book(tx, chosen, today=today), strict=True):
+            if isinstance(booked, Refused):
+                lost = await _give_back(tx, draft, now=now) or lost
+                outcomes[draft.place] = await _refused_by_books(tx, draft, booked.refusal)
+            else:
+                accepted.append((draft, _rows(draft, booked, now=now, today=today)))
+        if not lost:
+            for draft, refusal in zip(waiting, refusals, strict=True):
+                outcomes[draft.place] = NotRecorded(refusal)
+            break
+    await _write(tx, accepted)
+    for draft, levels in accepted:
+        outcomes[draft.place] = Recorded(levels)
+    return _copy_repeats(requests, outcomes)
+
+
+async def _check(
+    tx: Tx, requests: Sequence[CollectionRequest], outcomes: list[RecordOutcome | None], *, now: datetime
+) -> list[_Draft]:
+    """What remains after form, duplicates, payers, grants and their largest amounts; refusals go to `outcomes`."""
+    existing = await find_by_references(tx, [request.command.reference for request in requests])
+    payers = await _payers(tx, {request.command.collected_from_id for request in requests})
+    new: list[int] = []
+    seen: set[str] = set()
+    for place, request in enumerate(requests):
+        command = request.command
+        if command.reference in seen:
+            continue  # A repeat inside the batch: answered from the first at the end.
+        seen.add(command.reference)
+        try:
+            check_collection(command)
+            if command.reference in existing:
+                outcomes[place] = _known(request, existing[command.reference])
+                continue
+            _check_payer(command.collected_from_id, payers)
+        except Refusal as refusal:
+            outcomes[place] = NotRecorded(refusal)
+            continue
+        new.append(place)
+    drafts: list[_Draft] = []
+    chains = await find_chains(tx, [requests[place].command for place in new], now=now)
+    for place, found in zip(new, chains, strict=True):
+        try:
+            drafts.append(_draft(place, requests[place], found))
+        except Refusal as refusal:
+            outcomes[place] = NotRecorded(refusal)
+    return drafts
+
+
+async def _payers(tx: Tx, partner_ids: set[UUID]) -> dict[UUID, Partner]:
+    try:
+        return await partners.find_partners(tx, partner_ids)
+    except PartnerNotFound:
+        pass
+    found: dict[UUID, Partner] = {}
+    for partner_id in partner_ids:
+        try:
+            found[partner_id] = await partners.find_partner(tx, partner_id)
+        except PartnerNotFound:
+            continue
+    return found
+
+
+def _check_payer(partner_id: UUID, payers: dict[UUID, Partner]) -> None:
+    payer = payers.get(partner_id)
+    if payer is None:
+        raise PartnerNotFound()
+    if not payer.is_active:
+        raise WrongPayer(f"{payer.code} is closed")
+
+
+def _draft(place: int, request: CollectionRequest, found: Chain | Refusal) -> _Draft:
+    """Raises: the refusal that was found, AboveMaximum."""
+    if isinstance(found, Refusal):
+        raise found
+    levels = cascade(request.command.amount_minor, [grant.commission for grant in found])
+    for grant, level in zip(found, levels, strict=True):
+        if grant.max_amount_minor is not None and level.gross_minor > grant.max_amount_minor:
+            raise AboveMaximum(grant=grant.reference, max_minor=grant.max_amount_minor)
+    return _Draft(place, request, found, levels)
+
+
+async def _open_accounts(tx: Tx, drafts: Sequence[_Draft], *, now: datetime) -> None:
+    wanted: dict[str, set[UUID]] = {}
+    for draft in drafts:
+        parties = wanted.setdefault(draft.currency, set())
+        parties.update(grant.grantee_id for grant in draft.chain)
+        parties.add(draft.chain[-1].grantor_id)
+        if draft.request.command.source is Source.PURCHASE:
+            parties.add(draft.request.command.collected_from_id)
+    for currency, parties in sorted(wanted.items()):
+        await partners.open_accounts(tx, parties, currency, now=now, meta=drafts[0].request.meta)
+
+
+async def _spend_credits(
+    tx: Tx, drafts: Sequence[_Draft], outcomes: list[RecordOutcome | None], *, now: datetime
+) -> tuple[list[_Draft], list[_Draft], list[Refusal]]:
+    """Spend the credits that pay for collections, in order; those that can be booked, those that wait, and why."""
+    chosen: list[_Draft] = []
+    waiting: list[_Draft] = []
+    refusals: list[Refusal] = []
+    for draft in drafts:
+        command = draft.request.command
+        if command.source is not Source.CREDIT:
+            draft.from_label = books.paying_account(command, draft.chain[0].grantee_id, draft.currency)
+            draft.from_account_id = ledger.account_id(tx.tenant, draft.from_label)
+            chosen.append(draft)
+            continue
+        try:
+            await _spend_credit(tx, draft, now=now)
+        except CreditSpent as refusal:  # Unless the books refuse who was before, and it is free again.
+            waiting.append(draft)
+            refusals.append(refusal)
+        except Refusal as refusal:
+            outcomes[draft.place] = NotRecorded(refusal)
+        else:
+            chosen.append(draft)
+    return chosen, waiting, refusals
+
+
+async def _spend_credit(tx: Tx, draft: _Draft, *, now: datetime) -> None:
+    """Raises: CreditUnknown, CreditNotUsable, and what `use_credit` and `find_credit_by_reference` refuse."""
+    command = draft.request.command
+    assert command.payment_reference is not None
+    try:
+        credit = await collections.find_credit_by_reference(tx, command.payment_reference)
+    except CreditNotFound as error:
+        raise CreditUnknown() from error
+    if credit.virtual_account_id is not None:
+        account = await collections.find_account(tx, credit.virtual_account_id)
+        parties = {party for grant in draft.chain for party in (grant.grantor_id, grant.grantee_id)}
+        if account.owner_id not in parties | {command.collected_from_id}:
+            raise CreditNotUsable()
+    _, account = await collections.use_credit(tx, credit.credit_id, draft.amount, now=now)
+    draft.credit_id = credit.credit_id
+    draft.from_account_id = account.ledger_account_id
+    draft.from_label = f"virtual account {account.account_number}"
+
+
+async def _give_back(tx: Tx, draft: _Draft, *, now: datetime) -> bool:
+    if draft.credit_id is None:
+        return False
+    await collections.release_credit(tx, draft.credit_id, draft.amount, now=now)
+    return True
+
+
+async def _book(tx: Tx, drafts: Sequence[_Draft], *, today: date) -> list[Booked]:
+    if not drafts:
+        return []
+    return await ledger.book(tx, [_posting(tx.tenant, draft) for draft in drafts], today=today)
+
+
+def _posting(tenant_id: UUID, draft: _Draft) -> Command:
+    assert draft.from_account_id is not None
+    return books.collect(
+        tenant_id,
+        draft.request.command,
+        draft.chain,
+        draft.levels,
+        draft.from_account_id,
+        draft.from_label,
+        meta=draft.request.meta,
+    )
+
+
+async def _refused_by_books(tx: Tx, draft: _Draft, refusal: Refusal) -> RecordOutcome:
+    """The ledger's word; or, when somebody else recorded this reference at the same time, what they did."""
+    if refusal.code == "ledger.duplicate_reference":
+        reference = draft.request.command.reference
+        known = (await find_by_references(tx, [reference])).get(reference)
+        return NotRecorded(refusal) if known is None else _known(draft.request, known)
+    account = refusal.facts.get("account")
+    if refusal.code == "ledger.ceiling_exceeded":
+        for grant in draft.chain:
+            if account == collected_code(grant.grant_id):
+                limit = grant.cumulative_limit_minor
+                return NotRecorded(CumulativeLimitReached(grant=grant.reference, limit_minor=limit))
+    if refusal.code == "ledger.insufficient_funds" and account == draft.from_label:
+        return NotRecorded(NotCovered(account=draft.from_label))
+    return NotRecorded(refusal)
+
+
+def _known(request: CollectionRequest, levels: tuple[Collection, ...]) -> RecordOutcome:
+    if levels[0].body_hash == request.command.body_hash:
+        return Recorded(levels, replayed=True)
+    return NotRecorded(CollectionExists(reference=request.command.reference))
+
+
+def _rows(draft: _Draft, transaction_id: UUID, *, now: datetime, today: date) -> tuple[Collection, ...]:
+    command = draft.request.command
+    ids = [uuid7() for _ in draft.levels]
+    body_hash = command.body_hash
+    return tuple(
+        Collection(
+            collection_id=ids[level.level],
+            root_collection_id=ids[0],
+            parent_collection_id=ids[level.level - 1] if level.level else None,
+            level=level.level,
+            is_top=grant.parent_id is None,
+            grant_id=grant.grant_id,
+            grantee_id=grant.grantee_id,
+            reference=f"{command.reference}#{level.level}" if level.level else command.reference,
+            body_hash=body_hash,
+            collected_from_id=command.collected_from_id,
+            method=command.method,
+            payment_reference=command.payment_reference,
+            source=command.source,
+            credit_id=draft.credit_id,
+            currency=draft.currency,
+            gross_minor=level.gross_minor,
+            commission_minor=level.commission_minor,
+            net_minor=level.net_minor,
+            order_id=command.order_id,
+            invoice_id=command.invoice_id,
+            collected_on=today,
+            due_on=today + timedelta(days=grant.settlement.delay_days),
+            transaction_id=transaction_id,
+            settlement_status=SettlementStatus.PENDING,
+            settlement_batch_id=None,
+            settled_at=None,
+            remitted_minor=0,
+            funded_at=None if command.source is Source.IN_HAND else now,
+            point=command.point,
+            collected_by=command.collected_by,
+            notes=command.notes,
+            recorded_by=draft.request.actor,
+            created_at=now,
+            reversed_at=None,
+            reversed_by=None,
+            reversal_reason=None,
+            reversal_transaction_id=None,
+        )
+        for grant, level in zip(draft.chain, draft.levels, strict=True)
+    )
+
+
+async def _write(tx: Tx, accepted: Sequence[tuple[_Draft, tuple[Collection, ...]]]) -> None:
+    if not accepted:
+        return
+    await tx.many(SQL.insert_levels, [row_of(tx.tenant, one) for _, levels in accepted for one in levels])
+    told = [(tell(CollectionRecorded, one), draft.request.meta) for draft, levels in accepted for one in levels]
+    await events.append_each(tx, told)
+
+
+def tell(kind: type[CollectionEvent], one: Collection, transaction_id: UUID | None = None) -> CollectionEvent:
+    """The fact of a level."""
+    return kind(
+        one.collection_id,
+        one.root_collection_id,
+        one.level,
+        one.grant_id,
+        one.grantee_id,
+        one.reference,
+        one.collected_from_id,
+        one.method.value,
+        one.currency,
+        one.gross_minor,
+        one.commission_minor,
+        one.net_minor,
+        transaction_id or one.transaction_id,
+        one.funded_at is not None,
+    )
+
+
+def _copy_repeats(
+    requests: Sequence[CollectionRequest], outcomes: Sequence[RecordOutcome | None]
+) -> list[RecordOutcome]:
+    """Repeats inside the batch get the answer of the first: the same collection, or a conflict."""
+    first: dict[str, int] = {}
+    answers: list[RecordOutcome] = []
+    for place, (request, outcome) in enumerate(zip(requests, outcomes, strict=True)):
+        original = first.setdefault(request.command.reference, place)
+        if outcome is None:
+            same = request.command.body_hash == requests[original].command.body_hash
+            earlier = answers[original]
+            if not same:
+                outcome = NotRecorded(CollectionExists(reference=request.command.reference))
+            elif isinstance(earlier, Recorded):
+                outcome = Recorded(earlier.levels, replayed=True)
+            else:
+                outcome = earlier
+        answers.append(outcome)
+    return answers
