@@ -46,7 +46,7 @@ async def plant(owner: Database, corner: Corner) -> None:
     maker, checker = show("usr", corner.id("maker")), show("usr", corner.id("checker"))
     nouns = (
         "branch maker role grant account txn connection payment attempt step exception batch schedule request endpoint "
-        "delivery event hold float partner"
+        "delivery event hold float partner grantee atc scope tier collected"
     )
     given = {
         "tenant": corner.tenant_id, "mark": corner.mark, "at": AT, "by": maker, "checked_by": checker,
@@ -161,4 +161,18 @@ ROWS = [
                                      subject, next_attempt_at, created_at)
        VALUES (%(tenant)s, %(delivery)s, %(endpoint)s, %(event)s, 1, 'payment.sent', %(at)s, %(payment)s, %(at)s,
                %(at)s)""",
+    """INSERT INTO partner (tenant_id, partner_id, code, kind, name, created_at, updated_at)
+       VALUES (%(tenant)s, %(grantee)s, %(mark)s || '-grantee', 'DISTRIBUTOR', %(mark)s, %(at)s, %(at)s)""",
+    """INSERT INTO atc_grant (tenant_id, grant_id, reference, grantor_id, grantee_id, scope, collection_type, currency,
+                              max_amount_minor, cumulative_limit_minor, collected_account_id, commission_type,
+                              min_commission_minor, settlement_frequency, settlement_day, settlement_delay_days,
+                              settlement_account, status, effective_from, depth, created_by, created_at, updated_at)
+       VALUES (%(tenant)s, %(atc)s, %(mark)s, %(partner)s, %(grantee)s, 'PRODUCT_CATEGORY', 'CASH', 'NGN', 500050,
+               900000, %(collected)s, 'TIERED_PERCENTAGE', 100, 'WEEKLY', 5, 2, '{"kind": "bank_account",
+               "identifier": "0123456785", "institution": "000013", "name": "Amina Bello", "country": "NG"}',
+               'pending_approval', %(at)s, 0, %(by)s, %(at)s, %(at)s)""",
+    """INSERT INTO atc_scope (tenant_id, scope_id, grant_id, scope_type, scope_values, created_at)
+       VALUES (%(tenant)s, %(scope)s, %(atc)s, 'PRODUCT_CATEGORY', ARRAY[%(mark)s], %(at)s)""",
+    """INSERT INTO atc_commission_tier (tenant_id, tier_id, grant_id, tier_number, min_minor, rate_ppm, created_at)
+       VALUES (%(tenant)s, %(tier)s, %(atc)s, 1, 0, 25000, %(at)s)""",
 ]

@@ -20,8 +20,16 @@ SEEN = sorted(
 )
 
 # Rows of a corner; and what is the whole organisation's is seen from a branch as well, or not at all.
-ROWS = {"ledger_entries": 2}
-NOT_OF_A_BRANCH = {"bank_connections", "bank_statement_entries", "bank_statements", "partners"}
+ROWS = {"ledger_entries": 2, "partners": 2}
+NOT_OF_A_BRANCH = {
+    "atc_commission_tiers",
+    "atc_grants",
+    "atc_scope_configs",
+    "bank_connections",
+    "bank_statement_entries",
+    "bank_statements",
+    "partners",
+}
 FOR_THE_WHOLE_ONLY = {"webhook_endpoints", "webhook_deliveries"}
 ONE_A_TENANT = {"organisations"}
 
