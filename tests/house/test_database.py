@@ -13,10 +13,11 @@ PLACEHOLDER = re.compile(r"%\((\w+)\)([sbt])|%%")
 
 QUERIES = [
     pytest.param(package, query, id=f"{package.removeprefix('omniroute.')}:{query.name}")
-    for package in sorted(
-        ".".join(["omniroute", *path.parent.relative_to(SOURCE).parts]) for path in SOURCE.rglob("queries.sql")
+    for package, file in sorted(
+        (".".join(["omniroute", *path.parent.relative_to(SOURCE).parts]), path.name)
+        for path in SOURCE.rglob("queries*.sql")
     )
-    for query in load(package).by_name.values()
+    for query in load(package, file).by_name.values()
 ]
 
 
