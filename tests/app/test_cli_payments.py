@@ -1,12 +1,15 @@
 """Paying from a file with the real commands: sandbox, worker and command line, each in a process of its own."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 
 from omniroute import ledger
@@ -55,27 +58,33 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield process
 
 
+async def found_organisation(db: Database, slug: str) -> UUID:
+    """Found an organisation of this name; its id."""
+    everything = frozenset(map(str, access.PLATFORM_PERMISSIONS))
+    platform = access.Caller(tenants.PLATFORM_ID, "key_platform", tenants.PLATFORM_ID, "platform", everything)
+    async with db.tx(tenants.PLATFORM_ID) as tx:
+        command = tenants.CreateOrganisation(slug, slug.title(), "NG", "NGN", "Africa/Lagos")
+        now = SystemClock().now()
+        return (await tenants.create_organisation(tx, command, caller=platform, now=now, meta=Meta(actor="test"))).id
+
+
 @pytest.fixture(scope="module")
 async def shop(app_db: Database, database_url: str, sandbox: Running, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     now, meta = SystemClock().now(), Meta(actor="test")
-    everything = frozenset(map(str, access.PLATFORM_PERMISSIONS))
-    platform = access.Caller(tenants.PLATFORM_ID, "key_platform", tenants.PLATFORM_ID, "platform", everything)
-    async with app_db.tx(tenants.PLATFORM_ID) as tx:
-        command = tenants.CreateOrganisation("payer", "Payer", "NG", "NGN", "Africa/Lagos")
-        made = await tenants.create_organisation(tx, command, caller=platform, now=now, meta=meta)
-    async with app_db.tx(made.id) as tx:
+    made = await found_organisation(app_db, "payer")
+    async with app_db.tx(made) as tx:
         await ledger.open_account(tx, OpenAccount("bank", "Bank", AccountType.ASSET, "NGN"), now=now, meta=meta)
         wallet = OpenAccount("wallet", "Wallet", AccountType.LIABILITY, "NGN", floor_minor=0)
         await ledger.open_account(tx, wallet, now=now, meta=meta)
         amount = Money(100_000_000, "NGN")
         legs = [
-            Leg(ledger.account_id(made.id, "bank"), Side.DEBIT, amount),
-            Leg(ledger.account_id(made.id, "wallet"), Side.CREDIT, amount),
+            Leg(ledger.account_id(made, "bank"), Side.DEBIT, amount),
+            Leg(ledger.account_id(made, "wallet"), Side.CREDIT, amount),
         ]
         await ledger.post_one(tx, ledger.post_transaction(legs), today=now.date())
     settings = {"database_url": database_url, "secrets_dir": str(tmp_path_factory.mktemp("keys") / "keys")}
     assert omniroute("secrets", "add-key", **settings).returncode == 0
-    found = Shop(ids.show("org", made.id), settings)
+    found = Shop(ids.show("org", made), settings)
     code, text = found.run("connections", "add-sandbox", "nip", "NGN", "--url", sandbox.url)
     assert code == 0, text
     assert "float:nip" in text
@@ -113,6 +122,17 @@ def test_a_file_is_paid_and_paid_once(shop: Shop, tmp_path: Path) -> None:
     assert [one["code"] for one in json.loads(text)] == ["nip"]
     code, text = shop.run("ledger", "check")
     assert (code, "books balance: ok" in text) == (0, True)
+
+
+async def test_a_rail_with_a_portal_is_told_where_to_call(app_db: Database, shop: Shop, sandbox: Running) -> None:
+    collector = Shop(ids.show("org", await found_organisation(app_db, "collector")), shop.settings)
+    code, text = collector.run("connections", "add-sandbox", "monnify", "NGN", "--url", sandbox.url)
+    assert code == 0, text
+    assert "float:monnify" in text
+    async with httpx.AsyncClient(trust_env=False) as http:
+        address: str = (await http.get(f"{sandbox.url}/monnify/portal/callback")).json()["url"]
+    tenant = ids.parse("org", collector.organisation).hex
+    assert re.fullmatch(rf"http://[^/]+/webhooks/rails/{tenant}/[0-9a-f]{{32}}/portal/portal/[0-9a-f]{{32}}", address)
 
 
 NG = Defaults(currency="NGN", source="wallet", country="NG")

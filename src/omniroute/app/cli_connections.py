@@ -2,24 +2,30 @@
 
 import asyncio
 from typing import Annotated, Any
+from uuid import UUID
 
 import httpx
 import typer
+from prometheus_client import CollectorRegistry
 
+from omniroute.api.connections import PORTAL
 from omniroute.app import console
 from omniroute.app.cli_ledger import OrganisationOption, ask
 from omniroute.app.console import JsonOption
 from omniroute.app.databases import app_database, open_vault
 from omniroute.app.places import with_database
 from omniroute.app.rails import connectors
-from omniroute.app.settings import load_settings
+from omniroute.app.settings import Settings, load_settings
+from omniroute.app.wiring import callback_base
 from omniroute.infra.events import Meta
-from omniroute.infra.postgres import Tx
+from omniroute.infra.http import RailClients
+from omniroute.infra.postgres import Database, Tx
+from omniroute.infra.secrets import Vault
 from omniroute.kit import ids
 from omniroute.kit.clock import SystemClock
 from omniroute.kit.refusal import Kind, Refusal
 from omniroute.money import connections
-from omniroute.money.connections import BankConnection, CreateConnection
+from omniroute.money.connections import BankConnection, ConnectionLinks, CreateConnection
 from omniroute.parties import tenants
 
 connections_app = typer.Typer(help="Bank connections of an organisation.", no_args_is_help=True)
@@ -85,7 +91,7 @@ def add_sandbox(
                 tenant_id = await tenants.find_tenant(db, organisation)
                 async with db.tx(tenant_id) as tx:
                     await tenants.get_organisation(tx)
-                    return await connections.create_connection(
+                    created = await connections.create_connection(
                         tx,
                         command,
                         rails=connectors(),
@@ -93,6 +99,9 @@ def add_sandbox(
                         now=SystemClock().now(),
                         meta=Meta(actor="operator", channel="cli"),
                     )
+                if found.get("portal"):
+                    await _set_portal(found["portal"], await _address(db, settings, vault, tenant_id, created))
+                return created
         finally:
             await vault.aclose()
 
@@ -101,6 +110,28 @@ def add_sandbox(
     console.say(
         f"{made.code} {ids.show('con', made.connection_id)}: {made.rail} {made.currency}, float {made.float_code}"
     )
+
+
+async def _address(db: Database, settings: Settings, vault: Vault, tenant_id: UUID, connection: BankConnection) -> str:
+    """Where the rail may call us about everything."""
+    clients = RailClients(clock=SystemClock(), registry=CollectorRegistry())
+    links = ConnectionLinks(
+        db, connectors(), vault=vault, clients=clients, clock=SystemClock(), public_url=callback_base(settings)
+    )
+    try:
+        link = await links.get(tenant_id, connection.connection_id)
+        return link.context.callback_url(PORTAL, PORTAL)
+    finally:
+        await clients.aclose()
+
+
+async def _set_portal(portal: str, address: str) -> None:
+    """What a person does in the rail's portal: say where it shall call. Raises: OSError."""
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
+            (await client.put(portal, json={"url": address})).raise_for_status()
+    except httpx.HTTPError as error:
+        raise ConnectionError(f"the connection is there, but its portal at {portal} is not: {error}") from error
 
 
 async def _offered(url: str, rail: str, currency: str) -> dict[str, Any]:

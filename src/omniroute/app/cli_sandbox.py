@@ -62,6 +62,7 @@ class Outside:
                 "own_endpoint": f"{self.alone[one.rail]}{one.path}",
                 "public": dict(one.public),
                 "secret": dict(one.secret),
+                "portal": one.portal and f"{self.url}/{one.rail}{one.portal}",
             }
             for rail in self.sandbox.rails
             for one in rail.connections()

@@ -13,7 +13,8 @@ from omniroute.sandbox.world import World
 class TestConnection:
     """What somebody needs to connect to a rail of the sandbox; the names are those of the rail's connector.
 
-    `account` and `currency` name the account at the rail that pays. None of it is worth hiding.
+    `account` and `currency` name the account at the rail that pays. None of it is worth hiding. `portal`: where the
+    address for the rail's calls is set, on rails that take one for everything.
     """
 
     __test__ = False  # No test case, whatever pytest makes of the name.
@@ -24,6 +25,7 @@ class TestConnection:
     currency: str
     public: Mapping[str, str] = field(default_factory=dict)
     secret: Mapping[str, str] = field(default_factory=dict)
+    portal: str | None = None
 
 
 class RailSandbox(Protocol):

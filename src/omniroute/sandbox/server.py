@@ -76,6 +76,11 @@ class Sandbox:
             return _json(404, {"error": f"no rail {name!r} here", "rails": sorted(self._rails)})
         return await rail.handle(dataclasses.replace(call, path=f"/{rest}"))
 
+    def _addresses(self, one: dict[str, Any]) -> dict[str, Any]:
+        """Where a connection's rail listens, and where its portal does."""
+        rail = f"{self.url}/{one['rail']}"
+        return {"endpoint": f"{rail}{one['path']}", "portal": one["portal"] and f"{rail}{one['portal']}"}
+
     def _handle_control(self, call: WireCall, what: str) -> WireReply:
         try:
             return self._control(call, what)
@@ -86,7 +91,7 @@ class Sandbox:
         match call.method, what:
             case "GET", "connections":
                 found = [dataclasses.asdict(one) for rail in self.rails for one in rail.connections()]
-                return _json(200, [{**one, "endpoint": f"{self.url}/{one['rail']}{one['path']}"} for one in found])
+                return _json(200, [{**one, **self._addresses(one)} for one in found])
             case "GET", "transfers":
                 reference = call.query.get("reference")
                 return _json(

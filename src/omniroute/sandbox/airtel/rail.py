@@ -83,7 +83,7 @@ class AirtelSandbox:
                     "country": country, "currency": currency, "client_id": CLIENT_ID, "pin_public_key": public_key(),
                     "pin_padding": self.pin_padding,
                 },
-                {"client_secret": CLIENT_SECRET, "pin": PIN},
+                {"client_secret": CLIENT_SECRET, "pin": PIN}, "/portal/callback",
             )
             for country, currency in COUNTRIES.items()
         ]  # fmt: skip

@@ -86,6 +86,7 @@ class MonnifySandbox:
             ("GET", "/api/v1/transactions/search", self._search),
             ("GET", "/api/v2/disbursements/wallet-balance", self._tell_balance),
             ("PUT", "/portal/callback", self._set_callback),
+            ("GET", "/portal/callback", self._tell_callback),
             ("POST", "/portal/transfers", self._take_transfer),
         ):
             self._router.add(method, pattern, route)
@@ -94,7 +95,7 @@ class MonnifySandbox:
         """The one merchant there is."""
         public = {"contract_code": CONTRACT_CODE, "preferred_bank": "50515", "wallet_account": WALLET}
         secret = {"api_key": API_KEY, "secret_key": SECRET_KEY}
-        return [TestConnection(self.rail, "", WALLET, CURRENCY, public, secret)]
+        return [TestConnection(self.rail, "", WALLET, CURRENCY, public, secret, "/portal/callback")]
 
     async def handle(self, call: WireCall) -> WireReply:
         """Answer one call. Raises: Drop."""
@@ -112,6 +113,9 @@ class MonnifySandbox:
     async def _set_callback(self, call: WireCall, _: Mapping[str, str]) -> WireReply:
         url = (read_json(call.body) or {}).get("url")
         self.callback_url = url if isinstance(url, str) and url else None
+        return send({"url": self.callback_url})
+
+    async def _tell_callback(self, call: WireCall, _: Mapping[str, str]) -> WireReply:
         return send({"url": self.callback_url})
 
     # -- accounts ---------------------------------------------------------------------------------------------
