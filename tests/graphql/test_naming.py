@@ -69,3 +69,11 @@ async def test_mutations(camel_blog: Engine) -> None:
         "insertArticleOne": {"seenAt": "2026-01-01T00:00:00+00:00", "isPublished": False},
         "deleteAuthorByPk": {"name": "Bayo"},
     }}  # fmt: skip
+
+
+async def test_conditions_on_aggregates(camel_shop: Engine) -> None:
+    types = camel_shop.schema("admin").schema.type_map
+    assert {"PaymentsAggregateBoolExp", "paymentsAggregateBoolExpCount"} <= types.keys()
+    assert "MerchantsSelectColumnMerchantsAggregateBoolExpBool_andArgumentsColumns" in types
+    document = """{ merchants(where: {paymentsAggregate: {count: {predicate: {_gte: 0}, arguments: [id]}}}) { id } }"""
+    assert (await execute(camel_shop, "admin", Session(), document)).errors == ()

@@ -35,6 +35,7 @@ _MESSAGES = (
         re.compile(r"Expected value of type '(\w+)!?' not to include unknown field '(\w+)'"),
         "field '{1}' not found in type: '{0}'",
     ),
+    (re.compile(r"to include required field '(\w+)'"), "missing required field '{0}'"),
     (re.compile(r"Argument '\w+\.\w+\((\w+):\)' of type '[^']+' is required"), "missing required field '{0}'"),
     (re.compile(r"Unknown argument '(\w+)' on field '\w+\.(\w+)'"), "'{1}' has no argument named '{0}'"),
     (re.compile(r"Unknown fragment '(\w+)'"), 'reference to undefined fragment "{0}"'),

@@ -138,7 +138,7 @@ class Asking:
         where = condition(draw, self.scope, table) if draw(st.integers(0, 2)) else None
         if not reader.has_key(table):
             return Args(where)
-        columns = [one for one in reader.columns(table) if KINDS[table.column(one).kind].is_ordered]
+        columns = self._ordered(table)
         distinct = (
             draw(st.lists(st.sampled_from(columns), min_size=1, max_size=2, unique=True))
             if columns and some(draw, 4)
@@ -154,6 +154,7 @@ class Asking:
     def _path(self, table: Table, depth: int) -> Path:
         draw, reader = self.draw, self.reader
         links = [table.link(one) for one in reader.links(table)]
+        links = [one for one in links if one.is_array or self._ordered(reader.tables[one.target])]
         if links and depth and draw(st.booleans()):
             link = pick(draw, links)
             target = reader.tables[link.target]
@@ -164,8 +165,11 @@ class Asking:
                 if not numbers or draw(st.booleans()):
                     return "count", link.name
                 return "total", link.name, pick(draw, ["min", "max"]), pick(draw, numbers)
-        columns = [one for one in reader.columns(table) if KINDS[table.column(one).kind].is_ordered]
+        columns = self._ordered(table)
         return ("column", pick(draw, columns)) if columns else ("column", table.primary[0])
+
+    def _ordered(self, table: Table) -> list[str]:
+        return [one for one in self.reader.columns(table) if KINDS[table.column(one).kind].is_ordered]
 
 
 # The text.

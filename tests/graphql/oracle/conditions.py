@@ -6,13 +6,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.graphql.oracle.kinds import KINDS, LIKE, Bare, compare, shown
+from tests.graphql.oracle.kinds import KINDS, LIKE, Bare, compare, shown, total
 from tests.graphql.oracle.worlds import USER, Row, Table, pick, some
 
 Condition = tuple[Any, ...]
 """("and" | "or", items), ("not", item), ("null", column, yes), ("is", column, operator, value), ("user", column),
-("columns", column, operator, other, of_root), ("link", name, item) or ("exists", table, item)."""
+("columns", column, operator, other, of_root), ("link", name, item), ("exists", table, item) or
+("total", name of a link, aggregate, columns, distinct, item, operator, value)."""
 ORDERED = ("_gt", "_gte", "_lt", "_lte")
+TOTALS = {"bool": ("bool_and", "bool_or"), "float": ("avg", "max", "min", "sum")}
+"""Aggregates of kinds of columns that a condition may be about, beside count. Others are not exact."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +26,14 @@ class Scope:
     columns: Callable[[Table], list[str]]
     links: Callable[[Table], list[str]]
     is_filter: bool
+    aggregates: Callable[[Table], bool] = lambda _: False
+    """Whether conditions may be about aggregates of a table's rows."""
 
 
 def condition(draw: st.DrawFn, scope: Scope, table: Table, depth: int = 2, root: Table | None = None) -> Condition:
     """A condition on rows of a table."""
     root, columns, links = root or table, scope.columns(table), scope.links(table)
-    forms = ["and", "or", "not", "link", "exists"] if depth else []
+    forms = ["and", "or", "not", "link", "exists", "total"] if depth else []
     form = pick(draw, [*forms, *["is"] * 6, "null", "columns", "user"])
     match form:
         case "and" | "or":
@@ -40,6 +45,10 @@ def condition(draw: st.DrawFn, scope: Scope, table: Table, depth: int = 2, root:
             name = pick(draw, links)
             target = scope.tables[table.link(name).target]
             return "link", name, condition(draw, scope, target, depth - 1, root)
+        case "total":
+            asked = _total(draw, scope, table, depth)
+            if asked:
+                return asked
         case "exists" if scope.is_filter:
             target = scope.tables[pick(draw, scope.tables)]
             return "exists", target.name, condition(draw, scope, target, depth - 1, root)
@@ -56,6 +65,38 @@ def condition(draw: st.DrawFn, scope: Scope, table: Table, depth: int = 2, root:
     if form == "null":
         return "null", column.name, draw(st.booleans())
     return _comparison(draw, column.name, column.kind)
+
+
+def _total(draw: st.DrawFn, scope: Scope, table: Table, depth: int) -> Condition | None:
+    links = [table.link(one) for one in scope.links(table)]
+    links = [one for one in links if one.is_array and scope.aggregates(scope.tables[one.target])]
+    if not links:
+        return None
+    link = pick(draw, links)
+    target = scope.tables[link.target]
+    item = condition(draw, scope, target, depth - 1) if draw(st.booleans()) else None
+    columns = scope.columns(target)
+    known = [(name, one) for one in columns for name in TOTALS.get(target.column(one).kind, ())]
+    is_distinct = draw(st.booleans())
+    if known and some(draw):
+        name, column = pick(draw, known)
+        kind = target.column(column).kind
+        operator = pick(draw, ["_eq", "_neq", "_in", "_nin", *(ORDERED if kind == "float" else ())])
+        values = KINDS[kind].values
+        value = list(values[:2]) if operator in ("_in", "_nin") else pick(draw, values)
+        return "total", link.name, name, (column,), is_distinct, item, operator, value
+    counted = [one for one in columns if target.column(one).kind != "json"]
+    chosen = tuple(draw(st.lists(st.sampled_from(counted), max_size=2, unique=True))) if counted else ()
+    return (
+        "total",
+        link.name,
+        "count",
+        chosen,
+        is_distinct,
+        item,
+        pick(draw, ["_eq", *ORDERED]),
+        draw(st.integers(0, 3)),
+    )
 
 
 def _columns(draw: st.DrawFn, table: Table, root: Table) -> Condition | None:
@@ -121,6 +162,16 @@ def _written(one: Condition, table: Table | None, tables: dict[str, Table], fiel
             }
         case "null", column, yes:
             return {field(table, column): {"_is_null": yes}}
+        case "total", name, function, columns, is_distinct, item, operator, value:
+            assert table is not None
+            target = tables[table.link(name).target]
+            chosen = [Bare(target.column(one).field) for one in columns]
+            asked: dict[str, Any] = {"predicate": {operator: value}, "distinct": is_distinct}
+            if chosen:
+                asked["arguments"] = chosen if function == "count" else chosen[0]
+            if item is not None:
+                asked["filter"] = _written(item, target, tables, field)
+            return {f"{name}_aggregate": {function: asked}}
         case "user", column:
             return {column: {"_eq": "X-Hasura-User-Id"}}
         case "columns", column, operator, other, of_root:
@@ -171,6 +222,10 @@ class Reader:
             case "exists", name, item:
                 target = self.tables[name]
                 return any(self.holds(item, target, other, root) is True for other in self.rows(target))
+            case "total", name, function, columns, is_distinct, item, operator, value:
+                target, rows = self.tables[table.link(name).target], self.related(table, row, name)
+                rows = [one for one in rows if item is None or self.holds(item, target, one) is True]
+                return self._total(target, rows, function, columns, is_distinct, operator, value)
             case "columns", column, operator, other, of_root:
                 theirs = root[1][other] if of_root else row[other]
                 plain = {"_ceq": "_eq", "_cne": "_neq", "_cgt": "_gt", "_clte": "_lte"}[operator]
@@ -181,6 +236,25 @@ class Reader:
                 return bool((self.cell(table, row, column) is None) == yes)
         _, column, operator, value = one
         return self._compared(table, row, column, operator, value)
+
+    def _total(
+        self, table: Table, rows: list[Row], function: str, columns: Any, is_distinct: bool, operator: str, value: Any
+    ) -> bool:
+        """Whether an aggregate is what is asked for; one that is not there is never."""
+        cells = [tuple(self.cell(table, row, one) for one in columns) for row in rows]
+        if len(columns) == 1:
+            cells = [one for one in cells if one != (None,)]
+        if is_distinct and columns:
+            cells = list({repr(one): one for one in cells}.values())
+        if function == "count":
+            return compare("int", operator, len(cells), value)
+        if not cells:
+            return False
+        found = [one for (one,) in cells]
+        match function:
+            case "bool_and" | "bool_or":
+                return compare("bool", operator, all(found) if function == "bool_and" else any(found), value)
+        return compare("float", operator, total("float", function, found), value)
 
     def _compared(self, table: Table, row: Row, column: str, operator: str, value: Any) -> bool | None:
         mine = self.cell(table, row, column)

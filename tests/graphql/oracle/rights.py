@@ -140,4 +140,4 @@ class RoleReader(Reader):
         return row[column] if any(self.raw.holds(one.filter, table, row) is True for one in holds) else None
 
     def scope(self) -> Scope:
-        return Scope(self.tables, self.columns, self.links, is_filter=False)
+        return Scope(self.tables, self.columns, self.links, is_filter=False, aggregates=self.aggregates)

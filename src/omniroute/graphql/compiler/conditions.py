@@ -19,10 +19,10 @@ from omniroute.graphql.model.expressions import (
     Total,
     Value,
 )
+from omniroute.graphql.model.predicates import OF_TWO, TAKES, type_name
 from omniroute.graphql.model.roles import AggregateLink, ColumnField, RoleView, TableView
 from omniroute.graphql.model.scalars import scalar_name
 from omniroute.graphql.model.tables import Link
-from omniroute.graphql.schema.predicates import OF_TWO, TAKES, type_name
 
 _OPERATORS = ["_is_null", "_in", "_nin", "_has_key", "_has_keys_any", "_has_keys_all", "_contained_in"]
 

@@ -14,9 +14,10 @@ from graphql import (
 
 from omniroute.graphql.model.catalog import PgType
 from omniroute.graphql.model.expressions import COMPARISONS, CONTAINMENT, KEY_OPERATORS, TEXT_OPERATORS
-from omniroute.graphql.model.roles import ColumnField, ComputedView, TableView
+from omniroute.graphql.model.roles import AggregateLink, ColumnField, ComputedView, TableView
 from omniroute.graphql.model.scalars import TEXTS, scalar_name
 from omniroute.graphql.model.tables import Link
+from omniroute.graphql.schema.predicates import PredicateTypes
 from omniroute.graphql.schema.values import ValueTypes
 
 
@@ -26,6 +27,7 @@ class ConditionTypes:
     def __init__(self, values: ValueTypes) -> None:
         self.values = values
         self.names = values.names
+        self.predicates = PredicateTypes(values, self.of_rows, lambda kind: self._comparison(kind, None))
 
     def of_rows(self, table: TableView) -> GraphQLInputObjectType:
         """The type of conditions on a table's rows."""
@@ -45,6 +47,9 @@ class ConditionTypes:
                     fields[name] = GraphQLInputField(made)
                 case Link(target=target):
                     fields[name] = GraphQLInputField(self.of_rows(self.values.view.tables[target]))
+                case AggregateLink(link):
+                    made = self.predicates.of_table(self.values.view.tables[link.target])
+                    fields[name] = GraphQLInputField(made)
                 case ComputedView(computed) if computed.target is None and not computed.parameters:
                     fields[name] = GraphQLInputField(self._comparison(computed.routine.returns, None))
         return fields
