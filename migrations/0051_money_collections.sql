@@ -131,7 +131,8 @@ CREATE INDEX virtual_account_credit_recent ON virtual_account_credit (tenant_id,
 CREATE INDEX virtual_account_credit_session ON virtual_account_credit (tenant_id, session_id)
     WHERE session_id IS NOT NULL;
 CREATE INDEX virtual_account_credit_provider ON virtual_account_credit (tenant_id, provider_credit_id);
-CREATE INDEX virtual_account_credit_returning ON virtual_account_credit (updated_at) WHERE state = 'returning';
+CREATE INDEX virtual_account_credit_returning ON virtual_account_credit (updated_at)
+    WHERE state IN ('returning', 'returned');
 ALTER TABLE virtual_account_credit ENABLE ROW LEVEL SECURITY;
 CREATE POLICY virtual_account_credit_tenant ON virtual_account_credit TO omniroute_app, omniroute_worker
     USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());
@@ -184,3 +185,8 @@ CREATE POLICY collection_cursor_tenant ON collection_cursor TO omniroute_app, om
 CREATE POLICY collection_cursor_worker ON collection_cursor FOR SELECT TO omniroute_worker USING (true);
 GRANT SELECT ON collection_cursor TO omniroute_app;
 GRANT SELECT, INSERT, UPDATE ON collection_cursor TO omniroute_worker;
+
+-- Money may come in for which an account of the books is needed that nobody has opened yet.
+GRANT INSERT ON ledger_account TO omniroute_worker;
+GRANT INSERT (tenant_id, account_id, branch_id, floor_minor, ceiling_minor, currency, normal_side, deferred)
+    ON ledger_balance TO omniroute_worker;

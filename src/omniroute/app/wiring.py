@@ -21,7 +21,7 @@ from omniroute.infra.secrets import Vault
 from omniroute.infra.telemetry import new_registry
 from omniroute.kit.clock import Clock, SystemClock
 from omniroute.kit.networks import read_networks
-from omniroute.money import desk, payments
+from omniroute.money import collections, desk, payments
 from omniroute.money.batches import BatchWorker
 from omniroute.money.connections import ConnectionLinks
 from omniroute.money.policies import PolicyRulebooks
@@ -48,6 +48,7 @@ class Money:
     batches: BatchWorker
     schedules: ScheduleRunner
     returner: desk.Returner
+    collector: collections.Collector
 
     async def close(self) -> None:
         """Take nothing new, record what is under way, hang up."""
@@ -195,6 +196,7 @@ def _money(
         limits=limits,
         rules=rulebooks,
         elsewhere=desk.hear_reversal,
+        credited=collections.hear_credit,
     )
     files = payments.FileSender(
         worker_db,
@@ -212,8 +214,20 @@ def _money(
     waiting.set_function(lambda: dispatcher.in_flight)
     schedules = ScheduleRunner(worker_db, rulebooks, clock=clock)
     returner = desk.Returner(worker_db, links, clock=clock, business_day=days, worker_id=worker)
+    collector = collections.Collector(worker_db, links, clock=clock, business_day=days)
     return Money(
-        rails, clients, links, rulebooks, initiator, dispatcher, files, statements, batches, schedules, returner
+        rails,
+        clients,
+        links,
+        rulebooks,
+        initiator,
+        dispatcher,
+        files,
+        statements,
+        batches,
+        schedules,
+        returner,
+        collector,
     )
 
 

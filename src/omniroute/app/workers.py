@@ -200,6 +200,18 @@ async def _return(house: House) -> int:
     return await house.money.returner.round()
 
 
+async def _open_accounts(house: House) -> int:
+    return await house.money.collector.open_due() + await house.money.collector.expire_due()
+
+
+async def _ask_credits(house: House) -> int:
+    return await house.money.collector.ask_due() + await house.money.collector.follow_returns()
+
+
+async def _fetch_credits(house: House) -> int:
+    return await house.money.collector.fetch_due()
+
+
 async def _expire_requests(house: House) -> int:
     return await desk.expire(house.worker_db, clock=house.clock)
 
@@ -260,6 +272,9 @@ JOBS = (
     Job("payments.expire", _expire_payments, _often),
     Job("payments.reversals", _return, _often),
     Job("schedules.run", _run_schedules, _often),
+    Job("collections.accounts", _open_accounts, _often),
+    Job("collections.credits", _ask_credits, _soon),
+    Job("collections.fetch", _fetch_credits, lambda settings: 10 * settings.worker_interval_ms),
     Job("desk.expire", _expire_requests, lambda settings: 10 * settings.worker_interval_ms),
     Job("payments.statements", _read_statements, lambda settings: 10 * settings.worker_interval_ms),
     Job("connections.watch", _watch, lambda settings: 2 * settings.worker_interval_ms),

@@ -8,6 +8,9 @@ asked for again under the same name. What tells us of money is a hint: booked is
 asked about that credit, once for ever. What no account takes waits for a person.
 """
 
+from omniroute.money.collections.collector import Collector
+from omniroute.money.collections.crediting import hear_credit
+from omniroute.money.collections.deciding import assign_credit, place_credit, return_credit
 from omniroute.money.collections.model import (
     AccountCredit,
     AccountStatus,
@@ -17,6 +20,7 @@ from omniroute.money.collections.model import (
     RequestAccount,
     VirtualAccount,
 )
+from omniroute.money.collections.opening import open_now
 from omniroute.money.collections.reading import (
     find_account,
     find_accounts,
@@ -28,6 +32,7 @@ from omniroute.money.collections.reading import (
     release_credit,
     use_credit,
 )
+from omniroute.money.collections.requesting import close_account, request_account, resume_account, suspend_account
 from omniroute.money.collections.store import CREDITS, VIRTUAL_ACCOUNTS
 
 __all__ = [
@@ -36,17 +41,27 @@ __all__ = [
     "AccountCredit",
     "AccountStatus",
     "CollectionRules",
+    "Collector",
     "CreditState",
     "OwnerType",
     "RequestAccount",
     "VirtualAccount",
+    "assign_credit",
+    "close_account",
     "find_account",
     "find_accounts",
     "find_balances",
     "find_credit",
     "find_credit_by_reference",
+    "hear_credit",
     "list_accounts",
     "list_credits",
+    "open_now",
+    "place_credit",
     "release_credit",
+    "request_account",
+    "resume_account",
+    "return_credit",
+    "suspend_account",
     "use_credit",
 ]

@@ -47,16 +47,16 @@ class CollectionRules:
 
 @dataclass(frozen=True, slots=True)
 class RequestAccount:
-    """A virtual account to be opened. The same `reference` is the same account for ever.
+    """A virtual account to be opened. The same `reference` is the same account for ever; None: its own id is taken.
 
     `connection`: code or id of a bank connection; None: the one that can open accounts in this currency.
     `bank_code`: the bank it shall be at. `customer_email` None: that of the owner.
     """
 
-    reference: str
     owner_id: UUID
     owner_type: OwnerType
     currency: str
+    reference: str | None = None
     account_name: str | None = None
     bank_code: str | None = None
     connection: str | None = None

@@ -157,11 +157,15 @@ UPDATE virtual_account_credit
  WHERE tenant_id = %(tenant)s AND credit_id = %(credit)s
 RETURNING *
 
--- name: returning_credits
--- Credits that are being paid back, over all organisations, those least recently looked at first.
-SELECT tenant_id, credit_id FROM virtual_account_credit
- WHERE state = 'returning' AND NOT credit_id = ANY (%(without)s::uuid[])
- ORDER BY updated_at
+-- name: returns_over
+-- Credits whose payment back is over, or came back after it was paid, over all organisations.
+SELECT c.tenant_id, c.credit_id
+  FROM virtual_account_credit c
+  JOIN payment p ON p.tenant_id = c.tenant_id AND p.payment_id = c.payment_id
+ WHERE c.state IN ('returning', 'returned') AND NOT c.credit_id = ANY (%(without)s::uuid[])
+   AND (p.state = 'reversed'
+        OR (c.state = 'returning' AND p.state IN ('succeeded', 'failed', 'cancelled', 'expired')))
+ ORDER BY c.updated_at
  LIMIT %(limit)s
 
 -- name: hint_credit
@@ -178,6 +182,8 @@ RETURNING state
 -- Credits of the provider's list that are not settled yet: asked about later.
 INSERT INTO collection_hint (tenant_id, connection_id, provider_credit_id, ask_at, heard_at, updated_at)
 SELECT %(tenant)s, %(connection)s, n.credit, %(later)s, %(now)s, %(now)s FROM unnest(%(credits)s::text[]) AS n (credit)
+ WHERE NOT EXISTS (SELECT FROM virtual_account_credit c WHERE c.tenant_id = %(tenant)s
+                      AND c.connection_id = %(connection)s AND c.provider_credit_id = n.credit)
 ON CONFLICT DO NOTHING
 
 -- name: hints_due

@@ -19,7 +19,7 @@ from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
 from omniroute.money.payments import approval, sending, store
 from omniroute.money.payments.exchanges import CAUTIOUS, Exchanges
-from omniroute.money.payments.hearing import HeardElsewhere, Hearing
+from omniroute.money.payments.hearing import HeardCredit, HeardElsewhere, Hearing
 from omniroute.money.payments.in_flight import Exchange, InFlight
 from omniroute.money.payments.links import Link, LinkDown, Links
 from omniroute.money.payments.model import AttemptState, Source
@@ -50,6 +50,7 @@ class Dispatcher:
     """One a process. `worker_id` names it in claims; `db` is the worker's. `rules` None: nothing is looked at again.
 
     `elsewhere`: who is told of calls about something that is no attempt (requests to take a payment back).
+    `credited`: who is told of money that came in.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Dispatcher:
         limits: DispatcherLimits | None = None,
         rules: RulesOf | None = None,
         elsewhere: HeardElsewhere | None = None,
+        credited: HeardCredit | None = None,
     ) -> None:
         self._db, self._links, self._clock, self._rules = db, links, clock, rules
         self._business_day, self._worker_id = business_day, worker_id
@@ -75,7 +77,14 @@ class Dispatcher:
         self._exchanges = Exchanges(
             db, clock=clock, business_day=business_day, worker_id=worker_id, records=self._limits.records
         )
-        self._hearing = Hearing(links, clock=clock, business_day=business_day, worker_id=worker_id, elsewhere=elsewhere)
+        self._hearing = Hearing(
+            links,
+            clock=clock,
+            business_day=business_day,
+            worker_id=worker_id,
+            elsewhere=elsewhere,
+            credited=credited,
+        )
 
     @property
     def in_flight(self) -> int:

@@ -32,6 +32,14 @@ class HeardElsewhere(Protocol):
         ...
 
 
+class HeardCredit(Protocol):
+    """Who is told of money that came in."""
+
+    async def __call__(self, tx: Tx, connection_id: UUID, credit_id: str, *, now: datetime) -> str:
+        """Take a hint about what the provider calls this; what was made of it."""
+        ...
+
+
 @dataclass(slots=True)
 class _Said:
     """One thing a call says, on its way to what is made of it."""
@@ -55,7 +63,8 @@ class _Over:
 
 
 class Hearing:
-    """One a worker. `elsewhere`: who is told of calls about something that is no attempt."""
+    """One a worker. `elsewhere`: who is told of calls about something that is no attempt. `credited`: who is told of
+    money that came in."""
 
     def __init__(
         self,
@@ -65,8 +74,9 @@ class Hearing:
         business_day: Callable[[UUID], date],
         worker_id: str,
         elsewhere: HeardElsewhere | None,
+        credited: HeardCredit | None = None,
     ) -> None:
-        self._links, self._clock, self._elsewhere = links, clock, elsewhere
+        self._links, self._clock, self._elsewhere, self._credited = links, clock, elsewhere, credited
         self._business_day, self._worker_id = business_day, worker_id
 
     async def hear(self, tx: Tx, rows: Sequence[Any]) -> None:
@@ -89,6 +99,7 @@ class Hearing:
             except Unforeseen as fault:
                 # It stays as it came, to be looked at once more by `replay`; the other calls are not held up by it.
                 over.append(_Over(row.event_id, "unreadable", {"unforeseen": str(fault)}, now))
+        await self._tell_of_credits(tx, [one for _, each in heard for one in each if one.made is None], now)
         said = [one for _, each in heard for one in each if one.made is None]
         await self._find(tx, said, now)
         await self._ask(tx, [one for one in said if one.made is None and not _counts(one)], now)
@@ -109,6 +120,14 @@ class Hearing:
             return ["rejected"]
         now, today = self._clock.now(), self._business_day(tx.tenant)
         return await hear_file(tx, link, files, bytes(row.body), now=now, today=today, actor=self._worker_id)
+
+    async def _tell_of_credits(self, tx: Tx, said: Sequence[_Said], now: datetime) -> None:
+        """Money that came in is no attempt of ours, whatever it is called."""
+        for one in said:
+            if self._credited is not None and one.event.kind is EventKind.CREDIT:
+                credit = one.event.credit
+                credit_id = (credit.credit_id if credit is not None else one.event.result.provider_ref) or one.event.key
+                one.made = await self._credited(tx, one.link.connection_id, credit_id, now=now)
 
     async def _find(self, tx: Tx, said: Sequence[_Said], now: datetime) -> None:
         """Find the attempts that these are about. Where there is none, whatever is said only makes somebody ask."""
