@@ -58,6 +58,18 @@ class Things:
         made: str = (await self.client.post("/partners", body))["id"]
         return made
 
+    async def atc_grants(self, number: int, name: str) -> str:
+        grantor, grantee = await self.partners(number, name), await self.partners(next(self.numbers), name)
+        body = {
+            "grantor_id": grantor, "grantee_id": grantee, "scope": "PRODUCT_CATEGORY", "reference": f"atc-{number}",
+            "scope_config": [{"scope_type": "PRODUCT_CATEGORY", "scope_values": [name]}], "collection_type": "CASH",
+            "currency": "NGN", "commission_type": "TIERED_PERCENTAGE", "settlement_frequency": "DAILY",
+            "commission_tiers": [{"min_amount": 0, "commission_rate_ppm": 25_000}],
+            "settlement_account": {"kind": "msisdn", "identifier": "08022345678", "country": "NG"},
+        }  # fmt: skip
+        made: str = (await self.client.post("/atc-grants", body))["id"]
+        return made
+
     async def applications(self, number: int, name: str) -> None:
         await self.client.post("/applications", {"code": f"a{number}", "name": name, "kind": "pos"})
 

@@ -57,6 +57,7 @@ PREFIXES = {
     "approval_request": "apr",
     "reversal": "rev",
     "partner": "ptn",
+    "atc_grant": "atc",
 }
 """Path parameter -> prefix of the public id it takes. Account paths also take a code."""
 

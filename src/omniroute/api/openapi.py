@@ -60,6 +60,7 @@ TAGS = {
     "Payments": "Payments out: initiate, approve, follow; what is unknown and what does not add up.",
     "Schedules": "Standing orders: payments on dates to come.",
     "Desk": "What a person decides on evidence, and a second one agrees to.",
+    "Authority to collect": "Who may collect money for whom, on which terms.",
     "Payment policies": "What an organisation has decided about its payments: routes, fees, approvals, limits.",
     "Institutions": "Banks and operators that can be paid.",
     "Batches": "Files of payments: checked line by line, approved as a whole, paid line by line.",
