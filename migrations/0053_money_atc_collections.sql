@@ -106,6 +106,7 @@ CREATE INDEX atc_collection_of_payer ON atc_collection (tenant_id, collected_fro
 CREATE INDEX atc_collection_of_credit ON atc_collection (tenant_id, credit_id) WHERE credit_id IS NOT NULL;
 CREATE INDEX atc_collection_in_batch ON atc_collection (tenant_id, settlement_batch_id)
     WHERE settlement_batch_id IS NOT NULL;
+CREATE INDEX atc_collection_pending ON atc_collection (tenant_id, grant_id) WHERE settlement_status = 'pending';
 CREATE INDEX atc_collection_in_hand ON atc_collection (tenant_id, grantee_id, currency, created_at, collection_id)
     WHERE level = 0 AND funded_at IS NULL AND reversed_at IS NULL;
 CREATE INDEX atc_collection_to_settle ON atc_collection (tenant_id, grant_id, due_on, created_at, collection_id)

@@ -46,7 +46,7 @@ async def plant(owner: Database, corner: Corner) -> None:
     maker, checker = show("usr", corner.id("maker")), show("usr", corner.id("checker"))
     nouns = (
         "branch maker role grant account txn connection payment attempt step exception batch schedule request endpoint "
-        "delivery event hold float partner grantee atc scope tier collected"
+        "delivery event hold float partner grantee atc scope tier collected gathered"
     )
     given = {
         "tenant": corner.tenant_id, "mark": corner.mark, "at": AT, "by": maker, "checked_by": checker,
@@ -175,4 +175,11 @@ ROWS = [
        VALUES (%(tenant)s, %(scope)s, %(atc)s, 'PRODUCT_CATEGORY', ARRAY[%(mark)s], %(at)s)""",
     """INSERT INTO atc_commission_tier (tenant_id, tier_id, grant_id, tier_number, min_minor, rate_ppm, created_at)
        VALUES (%(tenant)s, %(tier)s, %(atc)s, 1, 0, 25000, %(at)s)""",
+    """INSERT INTO atc_collection (tenant_id, collection_id, root_collection_id, level, is_top, grant_id, grantee_id,
+                                   reference, body_hash, collected_from_id, collection_method, source, currency,
+                                   gross_minor, commission_minor, net_minor, collected_on, due_on, transaction_id,
+                                   latitude, longitude, notes, recorded_by, created_at)
+       VALUES (%(tenant)s, %(gathered)s, %(gathered)s, 0, true, %(atc)s, %(grantee)s, %(mark)s, %(txn)s, %(partner)s,
+               'CASH', 'in_hand', 'NGN', 500050, 12501, 487549, '2026-03-03', '2026-03-05', %(txn)s, 6.5244, 3.3792,
+               %(mark)s, %(by)s, %(at)s)""",
 ]

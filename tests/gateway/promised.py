@@ -9,10 +9,15 @@ from graphql import OperationDefinitionNode, parse, print_ast
 SHARED = Path(os.environ.get("OMNIROUTE_SPECS", Path(__file__).parents[3] / "shared" / "specs")).parent
 BRIEF = SHARED / "brief" / "000-bank-gateway-atc-infrastructure.md"
 
+_COLLECTED = frozenset(
+    {"finance_admin", "payment_initiator", "approver", "customer_admin", "auditor", "support", "owner", "integration"}
+)
 READY = {
     "GetPaymentStatus": frozenset(
         {"finance_admin", "payment_initiator", "approver", "auditor", "support", "user", "owner", "integration"}
     ),
+    "GetCollectionsByATC": _COLLECTED,
+    "GetPendingSettlements": _COLLECTED,
     "InitiatePayment": frozenset({"finance_admin", "payment_initiator", "owner", "integration"}),
     "ProcessBulkPayment": frozenset({"finance_admin", "owner"}),
 }
@@ -26,8 +31,6 @@ NOT_YET = {
     "ApproveATCGrant": "authority to collect",
     "RevokeATCGrant": "authority to collect",
     "RecordCollection": "authority to collect",
-    "GetCollectionsByATC": "authority to collect",
-    "GetPendingSettlements": "authority to collect",
     "SettlementUpdates": "authority to collect",
     "GetATCHierarchy": "authority to collect",
 }

@@ -22,6 +22,7 @@ SEEN = sorted(
 # Rows of a corner; and what is the whole organisation's is seen from a branch as well, or not at all.
 ROWS = {"ledger_entries": 2, "partners": 2}
 NOT_OF_A_BRANCH = {
+    "atc_collections",
     "atc_commission_tiers",
     "atc_grants",
     "atc_scope_configs",

@@ -87,6 +87,7 @@ READS = {
     "organisations": "organisation.read",
     "branches": "organisation.read",
     "partners": "partners.read",
+    "atc_collections": "atc.read",
     "atc_grants": "atc.read",
     "atc_scope_configs": "atc.read",
     "atc_commission_tiers": "atc.read",

@@ -7,6 +7,7 @@ import pytest
 from omniroute.app.gateway_states import IMPLIED
 from omniroute.graphql import Engine
 from omniroute.infra.postgres import Database
+from omniroute.money.atc import SettlementStatus
 from omniroute.money.payments import AttemptState, PaymentState, PublicStatus, public_status
 from tests.gateway.asking import ask, session
 from tests.gateway.conftest import A1
@@ -57,7 +58,7 @@ async def states(engine: Engine, owner_db: Database) -> Engine:
 
 
 def test_each_status_names_the_states_it_comes_from() -> None:
-    [implied] = IMPLIED
+    [implied] = [one for one in IMPLIED if one.table.name == "payment_transactions"]
     assert implied.means.keys() == {one.value for one in PublicStatus}
     for state in PaymentState:
         for attempt in (None, *AttemptState):
@@ -69,6 +70,11 @@ def test_each_status_names_the_states_it_comes_from() -> None:
         assert found <= known
         assert len(found) <= 1
         assert bool(found) == (state.value not in implied.undecided)
+
+
+def test_a_settlement_status_is_its_state() -> None:
+    [implied] = [one for one in IMPLIED if one.table.name == "atc_collections"]
+    assert implied.means == {one.name: (one.value,) for one in SettlementStatus}
 
 
 @pytest.mark.parametrize("name", sorted(WHERES))

@@ -28,8 +28,8 @@ def test_no_trigger_waits_for_what_nobody_tells(metadata: Metadata) -> None:
 def test_events_are_those_of_the_log_and_tell_columns_of_the_view(engine: Engine, rows: RowEvents) -> None:
     known = {topic: event for (topic, _), event in Event.by_topic.items()}
     assert set(rows.types) <= known.keys()
-    subject = rows.types[0].split(".")[0]
-    of_subject = {one for one in known if one.startswith(f"{subject}.")} - NOT_OF_THE_ROW
+    subject = rows.types[0].rpartition(".")[0]
+    of_subject = {one for one in known if one.rpartition(".")[0] == subject} - NOT_OF_THE_ROW
     assert {one for one in of_subject if not one.startswith("schedule.occurrence_")} == set(rows.types)
     columns = engine.model.tables[rows.table].relation.columns
     assert rows.known.keys() <= columns.keys()

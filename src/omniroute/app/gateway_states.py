@@ -1,4 +1,4 @@
-"""Which states a payment of each status may be in: the status is computed, the state has an index."""
+"""Which states a row of each status may be in: the status is computed, the state has an index."""
 
 from omniroute.graphql import Implied, Name
 
@@ -18,5 +18,14 @@ IMPLIED = (
             "EXPIRED": ("expired",),
         },
         undecided=frozenset({"executing", "needs_review"}),
+    ),
+    Implied(
+        Name("gateway", "atc_collections"),
+        "settlement_status",
+        "settlement_state",
+        {
+            status: (status.lower(),)
+            for status in ("PENDING", "SCHEDULED", "PROCESSING", "SETTLED", "FAILED", "DISPUTED")
+        },
     ),
 )
