@@ -21,7 +21,7 @@ from omniroute.infra.secrets import Vault
 from omniroute.infra.telemetry import new_registry
 from omniroute.kit.clock import Clock, SystemClock
 from omniroute.kit.networks import read_networks
-from omniroute.money import collections, desk, payments
+from omniroute.money import atc, collections, desk, payments
 from omniroute.money.batches import BatchWorker
 from omniroute.money.connections import ConnectionLinks
 from omniroute.money.policies import PolicyRulebooks
@@ -49,6 +49,7 @@ class Money:
     schedules: ScheduleRunner
     returner: desk.Returner
     collector: collections.Collector
+    grants: atc.GrantExpirer
 
     async def close(self) -> None:
         """Take nothing new, record what is under way, hang up."""
@@ -228,6 +229,7 @@ def _money(
         schedules,
         returner,
         collector,
+        atc.GrantExpirer(worker_db, clock=clock),
     )
 
 

@@ -216,6 +216,10 @@ async def _expire_requests(house: House) -> int:
     return await desk.expire(house.worker_db, clock=house.clock)
 
 
+async def _expire_grants(house: House) -> int:
+    return await house.money.grants.round()
+
+
 async def _expire_payments(house: House) -> int:
     return await house.money.dispatcher.expire()
 
@@ -275,6 +279,7 @@ JOBS = (
     Job("collections.accounts", _open_accounts, _often),
     Job("collections.credits", _ask_credits, _soon),
     Job("collections.fetch", _fetch_credits, lambda settings: 10 * settings.worker_interval_ms),
+    Job("atc.expire", _expire_grants, lambda settings: 10 * settings.worker_interval_ms),
     Job("desk.expire", _expire_requests, lambda settings: 10 * settings.worker_interval_ms),
     Job("payments.statements", _read_statements, lambda settings: 10 * settings.worker_interval_ms),
     Job("connections.watch", _watch, lambda settings: 2 * settings.worker_interval_ms),
