@@ -1,6 +1,8 @@
 """What rails call us with: stored and acknowledged at once, believed only with evidence, harmless when repeated."""
 
 import asyncio
+import hashlib
+import hmac
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -202,3 +204,19 @@ async def test_strangers_may_send_so_much(org: Payer) -> None:
     assert 429 in {answer.status_code for answer in answers}
     right = await address(org, "mpesa", "r", "CROWD")
     assert (await call_in(org.client.http, "POST", right, b"{}")).status_code == 200
+
+
+async def test_a_forged_signature_does_not_take_the_place_of_the_true_one(org: Payer) -> None:
+    made = await org.connect("monnify", "NGN", "monnify")
+    path = urlsplit((await org.client.get(f"/connections/{made['id']}/callback-address"))["url"]).path
+    body = b'{"eventType": "SETTLEMENT", "eventData": {"settlementReference": "S1"}}'
+    (offered,) = (one for one in org.outside.connections() if one["rail"] == "monnify")
+    true = hmac.new(offered["secret"]["secret_key"].encode(), body, hashlib.sha512).hexdigest()
+    for signature in ("0" * 128, true, true):
+        answer = await call_in(org.client.http, "POST", path, body, **{"monnify-signature": signature})
+        assert answer.status_code == 200
+    await org.dispatcher.hear()
+    await org.dispatcher.idle()
+    heard = [one for one in await events(org, "portal") if one["connection_id"] == made["id"]]
+    assert sorted((one["state"], one["repeats"]) for one in heard) == [("processed", 1), ("rejected", 0)]
+    assert {one["authentic"] for one in heard} == {True}

@@ -3,7 +3,7 @@
 The dispatcher looks at it (`Dispatcher.hear`). The same bytes about the same thing are one row, however often sent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
@@ -19,6 +19,8 @@ HEADERS_KEPT = frozenset(
     }
 )  # fmt: skip
 """What a rail may say beside the body. Nothing that could log somebody in is kept."""
+SIGNATURES = ("monnify-signature",)
+"""Headers that sign the bytes of the body, and nothing else: a true repeat has the same."""
 HEADER_LENGTH_MAX = 2_000
 
 
@@ -35,12 +37,13 @@ async def receive(
 ) -> tuple[UUID, bool]:
     """Store a call of a rail; its id, and whether it is new. `headers` have lower-case names."""
     kept = {name: value[:HEADER_LENGTH_MAX] for name, value in headers.items() if name in HEADERS_KEPT}
+    signatures = [kept[name] for name in SIGNATURES if name in kept]
     row = await tx.one(
         store.SQL.insert_provider_event,
         tenant=tx.tenant,
         event=uuid7(),
         connection=connection_id,
-        hash=content_hash(purpose, ref, authentic, body),
+        hash=content_hash(purpose, ref, authentic, body, signatures=signatures),
         purpose=purpose,
         ref=ref,
         authentic=authentic,
@@ -51,7 +54,9 @@ async def receive(
     return row.event_id, row.repeats == 0
 
 
-def content_hash(purpose: str, ref: str, authentic: bool, body: bytes) -> bytes:
-    """By this a repeat is known. What came under a wrong code is another thing than the same under the right one:
-    else who guesses the content first could make the rail's own call look like a repeat of a forged one."""
-    return sha256(f"{purpose}\x1f{ref}\x1f{'y' if authentic else 'n'}\x1f".encode() + body).digest()
+def content_hash(purpose: str, ref: str, authentic: bool, body: bytes, *, signatures: Sequence[str] = ()) -> bytes:
+    """By this a repeat is known. What came under a wrong code or with a wrong signature is another thing than the same
+    under the right one: else who guesses the content first could make the rail's own call look like a repeat of a
+    forged one."""
+    about = "".join(f"{part}\x1f" for part in (purpose, ref, "y" if authentic else "n", *signatures))
+    return sha256(about.encode() + body).digest()
