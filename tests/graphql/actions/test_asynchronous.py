@@ -1,5 +1,6 @@
 """Actions that are answered later: an id at once, a call in the background, the end of it for who asked."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from omniroute.graphql import Engine, Session, execute
+from omniroute.graphql import Engine, Hub, Session, execute
 from omniroute.graphql.actions import ActionRunner, Actions, purge
 from omniroute.graphql.calling import Calls
+from omniroute.graphql.live.hub import Subscription
 from omniroute.infra.postgres import Database
 from omniroute.kit.clock import FixedClock, SystemClock
 from tests.graphql.actions.desk import ORDER, USER, action, metadata
@@ -257,3 +259,36 @@ async def test_what_was_over_long_ago_is_forgotten(desk: Desk, worker_db: Databa
     assert await desk.stands(over) is None
     assert await desk.stands(waiting) is not None
     await desk.rounds(runner)
+
+
+async def test_who_subscribes_is_told_when_it_is_over(desk: Desk, worker_db: Database) -> None:
+    hub, runner = Hub(desk.engine.db, worker_db), desk.runner()
+    action_id = await desk.start()
+    document = STATUS.replace("query", "subscription")
+
+    def follow(user: UUID) -> tuple[Subscription, asyncio.Event]:
+        is_full = asyncio.Event()
+        given = (desk.engine, "user", desk.session(user), document, {"id": action_id}, None)
+        return hub.follow(*given, lambda _: is_full.set()), is_full
+
+    async def told(subscription: Subscription, is_full: asyncio.Event) -> Any:
+        async with asyncio.timeout(60):
+            while (result := subscription.box.take()) is None:
+                await is_full.wait()
+                is_full.clear()
+        return json.loads(result.payload)["data"]["later"]
+
+    try:
+        mine, theirs = follow(USER), follow(uuid4())
+        first = await told(*mine)
+        assert (first["id"], first["output"], first["errors"]) == (action_id, None, None)
+        assert await told(*theirs) is None
+        await desk.rounds(runner)
+        second = await told(*mine)
+        assert second["output"] == {"id": 1, "reference": "A-1", "payment": None}
+        assert theirs[0].box.is_empty
+        for one, _ in (mine, theirs):
+            hub.leave(one)
+        assert hub.tally.subscriptions["live"] == 0
+    finally:
+        await hub.close()

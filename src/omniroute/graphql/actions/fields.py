@@ -79,7 +79,7 @@ class Actions:
             if role not in self._roles[name]:
                 continue
             if action.kind == "asynchronous":
-                if operation == "query":
+                if operation in ("query", "subscription"):
                     found[name] = _status_field(made, types, action)
                 elif operation == kind:
                     uuid = GraphQLNonNull(types.once("uuid", scalar))

@@ -86,6 +86,21 @@ class Cohort:
         shared.tasks.add(task)
         task.add_done_callback(self._ended)
 
+    @property
+    def tenant_id(self) -> UUID | None:
+        """The organisation whose events wake it."""
+        return self.place.tenant_id
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether each row is given once."""
+        return self.place.following.is_stream
+
+    @property
+    def key(self) -> object:
+        """By what it is found again."""
+        return self.place.key
+
     def join(self, box: Box, parameters: Parameters) -> Member:
         """Take a subscriber in; its first answer is on the way."""
         following = self.place.following

@@ -8,12 +8,15 @@ from typing import Any
 from uuid import UUID
 
 from omniroute.graphql.compiler.writing import parameters
-from omniroute.graphql.engine import Engine
+from omniroute.graphql.engine import Engine, Plan, Prepared
 from omniroute.graphql.errors import RequestRefused
+from omniroute.graphql.fields import Collector
 from omniroute.graphql.live.boxes import Box
-from omniroute.graphql.live.cohorts import Cohort, Member, Place, Shared, as_array
+from omniroute.graphql.live.cohorts import Cohort, Member, Parameters, Place, Shared, as_array
 from omniroute.graphql.live.limits import LiveLimits
 from omniroute.graphql.live.tally import LiveTally
+from omniroute.graphql.live.watching import Watch
+from omniroute.graphql.plugged import Call, RootFields
 from omniroute.graphql.session import Session
 from omniroute.infra import events
 from omniroute.infra.postgres import Database
@@ -27,8 +30,8 @@ class Subscription:
     """A subscriber's place. `leave` ends it."""
 
     box: Box
-    cohort: Cohort
-    member: Member
+    cohort: Cohort | Watch
+    member: Member | None = None
 
 
 class Hub:
@@ -41,7 +44,7 @@ class Hub:
         self.tally = tally or LiveTally()
         self._worker_db = worker_db
         self._shared = Shared(db, self.limits, self.tally, asyncio.Semaphore(self.limits.runs_max))
-        self._cohorts: dict[object, Cohort] = {}
+        self._cohorts: dict[object, Cohort | Watch] = {}
         self._joined: set[UUID | None] = set()
         """Organisations that were not yet asked about when the look at the log began."""
         self._count = 0
@@ -66,32 +69,50 @@ class Hub:
             raise RequestRefused("too many subscriptions are open here", code="subscription-limit-exceeded")
         prepared = engine.prepare(role, document, operation_name)
         values = engine.variables(role, prepared, variables)
-        following = engine.plan(role, prepared, values).following
-        if following is None:
+        plan, box = engine.plan(role, prepared, values), Box(on_full)
+        if plan.plugged:
+            call = _call(role, session, document, prepared, plan, values)
+            subscription = self._watched(call, plan.plugged[call.field.response], box)
+        elif plan.following is not None:
+            found = parameters(plan.following.slots, values, session.variables)
+            sent = tuple(as_array(one) if isinstance(one, list) else one for one in found)
+            limit_s = engine.metadata.time_limit_s.of(role, engine.limits.time_s)
+            place = Place(session.tenant_id, session.branches, role, plan.following, limit_s)
+            subscription = self._joining(
+                place, tuple(as_array(one) if isinstance(one, list) else one for one in sent), box
+            )
+        else:
             raise RequestRefused("this field cannot be subscribed to", code="not-supported")
-        sent = tuple(
-            as_array(one) if isinstance(one, list) else one
-            for one in parameters(following.slots, values, session.variables)
-        )
-        limit_s = engine.metadata.time_limit_s.of(role, engine.limits.time_s)
-        place = Place(session.tenant_id, session.branches, role, following, limit_s)
-        cohort = self._cohorts.get(place.key)
-        if cohort is None:
-            cohort = self._cohorts[place.key] = Cohort(place, self._shared, self._emptied)
-        box = Box(on_full)
-        member = cohort.join(box, sent)
         self._joined.add(session.tenant_id)
-        self._counted(following.is_stream, 1)
+        self._counted(subscription.cohort.is_stream, 1)
         self._somebody.set()
         if self._watching is None or self._watching.done():
             self._watching = asyncio.create_task(self._watch())
-        return Subscription(box, cohort, member)
+        return subscription
+
+    def _joining(self, place: Place, sent: Parameters, box: Box) -> Subscription:
+        cohort = self._cohorts.get(place.key)
+        if cohort is None:
+            cohort = self._cohorts[place.key] = Cohort(place, self._shared, self._emptied)
+        assert isinstance(cohort, Cohort)
+        return Subscription(box, cohort, cohort.join(box, sent))
+
+    def _watched(self, call: Call, answers: RootFields, box: Box) -> Subscription:
+        watch = Watch(
+            call.session.tenant_id, call.field.response, lambda: answers.answer(call), box, self._shared, self._emptied
+        )
+        self._cohorts[watch.key] = watch
+        return Subscription(box, watch)
 
     def leave(self, subscription: Subscription) -> None:
         """End a subscription."""
         if subscription.box.is_open:
-            self._counted(subscription.cohort.place.following.is_stream, -1)
-            subscription.cohort.leave(subscription.member, subscription.box)
+            self._counted(subscription.cohort.is_stream, -1)
+            match subscription.cohort, subscription.member:
+                case Cohort() as cohort, Member() as member:
+                    cohort.leave(member, subscription.box)
+                case Watch() as watch, _:
+                    watch.leave(subscription.box)
 
     async def close(self) -> None:
         """Follow nothing any more."""
@@ -106,9 +127,9 @@ class Hub:
         self._count += by
         self.tally.subscriptions["stream" if is_stream else "live"] += by
 
-    def _emptied(self, cohort: Cohort) -> None:
-        if self._cohorts.get(cohort.place.key) is cohort:
-            del self._cohorts[cohort.place.key]
+    def _emptied(self, cohort: Cohort | Watch) -> None:
+        if self._cohorts.get(cohort.key) is cohort:
+            del self._cohorts[cohort.key]
 
     async def _watch(self) -> None:
         cursor: events.Cursor | None = None
@@ -126,7 +147,7 @@ class Hub:
 
     async def _look(self, cursor: events.Cursor | None) -> events.Cursor:
         """Wake whom the log concerns. Raises: Fault."""
-        tenants = {one.place.tenant_id for one in self._cohorts.values()} - {None}
+        tenants = {one.tenant_id for one in self._cohorts.values()} - {None}
         self._joined.clear()
         async with self._worker_db.tx(readonly=True) as tx:
             if cursor is None:
@@ -137,6 +158,15 @@ class Hub:
         # Who came meanwhile was not asked about, and the log has been passed.
         woken, now = stirred | self._joined, time.monotonic()
         for cohort in list(self._cohorts.values()):
-            if cohort.place.tenant_id in woken or now - cohort.asked_at >= self.limits.poll_s:
+            if cohort.tenant_id in woken or now - cohort.asked_at >= self.limits.poll_s:
                 cohort.stir()
         return cursor
+
+
+def _call(
+    role: str, session: Session, document: str, prepared: Prepared, plan: Plan, values: Mapping[str, Any]
+) -> Call:
+    """The one field of a subscription that is answered by what is plugged in."""
+    [field] = plan.fields
+    collector = Collector(prepared.fragments, values)
+    return Call(role, session, "subscription", field, collector, values, document)
