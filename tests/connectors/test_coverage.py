@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import jsonschema  # type: ignore[import-untyped]
 import xmlschema
 
+from omniroute.connectors.monnify import Monnify
 from omniroute.connectors.mpesa import MpesaConnector, answers
 from omniroute.connectors.mtn_momo import MtnMomo
 from omniroute.connectors.neft import NeftConnector
@@ -28,6 +29,7 @@ from omniroute.connectors.rtgs import RtgsConnector
 from omniroute.infra.http import Reply, Request
 from omniroute.kit.money import Money
 from omniroute.ports.rails import (
+    AccountWanted,
     Callback,
     Credentials,
     FileConnector,
@@ -38,10 +40,13 @@ from omniroute.ports.rails import (
     Payout,
     RailAnswerUnreadable,
     RailUnable,
+    Trust,
 )
+from omniroute.sandbox.monnify import MonnifySandbox
 from tests.connectors.gsma.document import document
 from tests.connectors.outside import NOW, ScriptedHttp, make_context, spec
 from tests.connectors.test_contract import RAILS, Desk, Rail, at
+from tests.sandbox.driving import START, drive
 
 PAGE = Path(__file__).parents[2] / "docs" / "modules" / "connectors.md"
 WRITE = "OMNIROUTE_WRITE_DOCS"
@@ -155,13 +160,24 @@ def _judge_gsma(request: Request) -> str:
     return "OpenAPI 1.2.0"
 
 
+def _judge_monnify(request: Request) -> str:
+    if request.operation != "monnify.open_account":
+        return NOTHING
+    fields = json.loads(spec("monnify/request-fields.json").read_text())["requests"]["reservedAccountSchema"]
+    body = json.loads(request.body)
+    assert set(body) <= set(fields)
+    for name, value in body.items():
+        assert not isinstance(value, str) or len(value) >= fields[name].get("min", 0)
+    return "field table of Monnify's own library"
+
+
 def _judge_nothing(_: Request) -> str:
     return NOTHING
 
 
 JUDGES: Mapping[str, Judge] = {
     "nip": _judge_nip, "nip_rest": _judge_nothing, "mpesa": _judge_mpesa, "mtn_momo": _judge_mtn,
-    "airtel": _judge_airtel, "gsma": _judge_gsma,
+    "airtel": _judge_airtel, "gsma": _judge_gsma, "monnify": _judge_monnify,
 }  # fmt: skip
 
 
@@ -198,7 +214,25 @@ async def _use_all(rail: Rail, desk: Desk) -> list[Request]:
     return recorder.requests
 
 
-_NAMES = re.compile(r"/(?:[0-9A-Fa-f-]{24,}|\+?[0-9]{9,}|%2B[0-9]+|[A-Z0-9]{10}|\d{4}-\d\d-\d\d(?:\.csv)?)(?=/|$)")
+async def _use_issuer() -> list[Request]:
+    """Everything that lends account numbers can do, once; what it sent."""
+    issuer = Monnify()
+    async with drive(issuer, MonnifySandbox) as driven:
+        recorder = Recorder(driven.context.http)
+        context = dataclasses.replace(driven.context, http=recorder)
+        wanted = AccountWanted("VAC-1", "Mama Nkechi Stores", "NGN", "Nkechi Obi", "nkechi@stores.example")
+        await issuer.open_account(context, wanted)
+        await issuer.find_account(context, wanted.our_ref)
+        await issuer.find_credit(context, "MNFY|04|20260302090000|000001")
+        await issuer.fetch_credits(context, START, None)
+        await issuer.fetch_balances(context)
+        await issuer.close_account(context, wanted.our_ref)
+    return recorder.requests
+
+
+_NAMES = re.compile(
+    r"/(?:MNFY%7C[^/]+|VAC-1|[0-9A-Fa-f-]{24,}|\+?[0-9]{9,}|%2B[0-9]+|[A-Z0-9]{10}|\d{4}-\d\d-\d\d(?:\.csv)?)(?=/|$)"
+)
 
 
 def _path(request: Request, rail: str) -> str:
@@ -208,12 +242,15 @@ def _path(request: Request, rail: str) -> str:
 
 async def _operations(rail: Rail) -> list[dict[str, str]]:
     async with at(rail) as desk:
-        requests = await _use_all(rail, desk)
+        return _rows(rail.connector.rail, await _use_all(rail, desk))
+
+
+def _rows(rail: str, requests: list[Request]) -> list[dict[str, str]]:
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for request in requests:
         name = request.operation.partition(".")[2]
-        held = NOTHING if name == "token" and rail.connector.rail != "airtel" else JUDGES[rail.connector.rail](request)
-        row = {"rail": rail.connector.rail, "operation": name, "sent to": _path(request, rail.connector.rail)}
+        held = NOTHING if name == "token" and rail != "airtel" else JUDGES[rail](request)
+        row = {"rail": rail, "operation": name, "sent to": _path(request, rail)}
         rows.setdefault((name, held), {**row, "held against": held})
     return [rows[key] for key in sorted(rows)]
 
@@ -286,6 +323,18 @@ def _samples_mtn() -> int:
     return read
 
 
+def _samples_monnify() -> int:
+    rail, context, read = Monnify(), _context(), 0
+    published = json.loads(spec("monnify/webhooks.json").read_text())
+    empty = [{"eventType": event, "eventData": {"reference": "x"}} for event in published["events"]]
+    for body in (published["sample_SUCCESSFUL_TRANSACTION"], *empty):
+        call = Callback(json.dumps(body).encode(), {}, "portal", "portal", True, NOW)
+        (event,) = rail.read_callback(context, call)
+        assert (event.trust, event.credit) == (Trust.REJECTED, None)  # Nobody signed them.
+        read += 1
+    return read
+
+
 def _samples_iso() -> tuple[int, int]:
     """Answers and statements, read; orders of others are none of ours and are refused as such."""
     rail, read, refused = NeftConnector(), 0, 0
@@ -310,6 +359,7 @@ def _samples() -> list[dict[str, str]]:
         ("mpesa", "results and time-outs that come by callback", calls),
         ("mpesa", "acknowledgements of requests", taken),
         ("mtn_momo", "replies and callbacks of MTN's SDKs and their tests", _samples_mtn()),
+        ("monnify", "notifications, the one sample and an empty one of each event", _samples_monnify()),
         ("neft, rtgs", "status reports and statements of banks", statements),
         ("neft, rtgs", "messages of other kinds, refused as such", orders),
     ]
@@ -326,12 +376,12 @@ def _table(rows: list[dict[str, str]]) -> str:
 
 
 async def test_the_page_says_what_was_used_checked_and_read() -> None:
-    rows = [row for rail in RAILS for row in await _operations(rail)]
+    rows = [row for rail in RAILS for row in await _operations(rail)] + _rows("monnify", await _use_issuer())
     rows += [_files(NeftConnector(), "pain.001.001.09"), _files(RtgsConnector(), "pacs.008.001.08")]
     kinds = Counter(row["rail"] for row in rows)
     assert set(kinds) == {*JUDGES, "neft", "rtgs"}
     orders = {row["rail"]: row["held against"] for row in rows if row["rail"] not in ("nip_rest", "neft", "rtgs")}
-    assert set(orders) == {"nip", "mpesa", "mtn_momo", "airtel", "gsma"}
+    assert set(orders) == {"nip", "mpesa", "mtn_momo", "airtel", "gsma", "monnify"}
     text = PAGE.read_text()
     for name, table in (("operations", _table(rows)), ("samples", _table(_samples()))):
         begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
