@@ -13,13 +13,12 @@ from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
 from omniroute.kit.money import json_amount, parse_amount
 from omniroute.money import connections
-from omniroute.money.connections import BankConnection, ConnectionStatus, CreateConnection
+from omniroute.money.connections import PORTAL, BankConnection, ConnectionStatus, CreateConnection
 from omniroute.parties.access import Permission
 from omniroute.ports.rails import Operation
 
 _BASE = "/v1/{tenant}/connections"
 _ONE = _BASE + "/{connection}"
-PORTAL = "portal"
 
 Rail = Annotated[str, Meta(min_length=1, max_length=40, description="The rail's name.", examples=["nip"])]
 Endpoint = Annotated[str, Meta(min_length=1, max_length=500, examples=["https://rail.example/api"])]

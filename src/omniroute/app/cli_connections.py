@@ -8,7 +8,6 @@ import httpx
 import typer
 from prometheus_client import CollectorRegistry
 
-from omniroute.api.connections import PORTAL
 from omniroute.app import console
 from omniroute.app.cli_ledger import OrganisationOption, ask
 from omniroute.app.console import JsonOption
@@ -25,7 +24,7 @@ from omniroute.kit import ids
 from omniroute.kit.clock import SystemClock
 from omniroute.kit.refusal import Kind, Refusal
 from omniroute.money import connections
-from omniroute.money.connections import BankConnection, ConnectionLinks, CreateConnection
+from omniroute.money.connections import PORTAL, BankConnection, ConnectionLinks, CreateConnection
 from omniroute.parties import tenants
 
 connections_app = typer.Typer(help="Bank connections of an organisation.", no_args_is_help=True)

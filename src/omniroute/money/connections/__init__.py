@@ -6,7 +6,7 @@ Each has a float on the ledger (`float:CODE`): what we hold at the rail, as our 
 """
 
 from omniroute.money.connections.asking import Enquiry, balances_of, holder_of, link_of, statement_of
-from omniroute.money.connections.links import ConnectionLinks, callback_code
+from omniroute.money.connections.links import PORTAL, ConnectionLinks, callback_code
 from omniroute.money.connections.model import BankConnection, ConnectionStatus, CreateConnection, Health, float_code
 from omniroute.money.connections.service import (
     create_connection,
@@ -20,6 +20,7 @@ from omniroute.money.connections.watch import ask_balances, watch
 
 __all__ = [
     "CONNECTIONS",
+    "PORTAL",
     "BankConnection",
     "ConnectionLinks",
     "ConnectionStatus",

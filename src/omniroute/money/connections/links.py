@@ -34,6 +34,8 @@ from omniroute.ports.rails import Connector, Context, Credentials, RailPolicy, R
 
 CACHED_FOR = timedelta(seconds=5)
 CODE_LENGTH = 32  # 128 bits.
+PORTAL = "portal"
+"""Purpose and reference of the one address that rails with a portal call for everything."""
 
 
 def callback_code(key: bytes, connection_id: UUID, purpose: str, ref: str) -> str:
