@@ -133,7 +133,7 @@ def test_a_damaged_answer_is_a_fault_or_still_says_what_was_paid() -> None:
 async def test_missed_credits_are_listed_and_each_is_asked_about() -> None:
     listed = [
         {"transactionReference": CREDIT_ID, "paymentStatus": "PAID", "amountPaid": 9999},
-        {"transactionReference": "MNFY|2", "paymentStatus": "PENDING"},
+        {"transactionReference": "MNFY|2", "paymentStatus": "EXPIRED"},
         {"transactionReference": "MNFY|3", "paymentStatus": "PAID"}, {"transactionReference": None}, "damage",
     ]  # fmt: skip
     third = good({**PAID, "transactionReference": "MNFY|3", "amountPaid": "broken"})

@@ -252,6 +252,13 @@ async def test_what_nobody_was_told_of_is_fetched(shop: Drive, mishap: Mishap) -
     await shop.hears(0 if mishap is Mishap.LOST_NOTIFICATION else 1)
 
 
+async def test_what_is_on_its_way_is_listed_so_that_it_is_asked_about_again(shop: Drive) -> None:
+    made = await RAIL.open_account(shop.context, WANTED)
+    reference = await pay(shop, made, mishap=Mishap.PENDING)
+    [credit] = (await RAIL.fetch_credits(shop.context, START, None)).credits
+    assert (credit.credit_id, credit.settled) == (reference, False)
+
+
 async def test_nothing_may_be_booked_on_what_is_on_its_way_given_back_or_unheard_of(shop: Drive) -> None:
     made = await RAIL.open_account(shop.context, WANTED)
     pending = await pay(shop, made, mishap=Mishap.PENDING)

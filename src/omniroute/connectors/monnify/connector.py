@@ -5,6 +5,7 @@ Credentials: public `contract_code` and, where wanted, `preferred_bank` (the ban
 one with every account.
 """
 
+import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -179,8 +180,8 @@ class Monnify:
         return read_credit(data, self._codes["query"]) if is_of_an_account(data) else None
 
     async def fetch_credits(self, context: Context, since: datetime, cursor: str | None) -> CreditPage:
-        """Credits since then, each as Monnify's books have it. The search ends at its first page's time, so that what
-        comes in meanwhile moves nothing from one page to another.
+        """Credits since then, each as Monnify's books have it, those on their way among them. The search ends at its
+        first page's time, so that what comes in meanwhile moves nothing from one page to another.
 
         Raises: Fault.
         """
@@ -191,11 +192,13 @@ class Monnify:
         listed, last = body.get("content"), body.get("last")
         if not isinstance(listed, list):
             raise unreadable("what was paid", reply)
+        asked = await asyncio.gather(*[self._confirmed(context, item) for item in listed], return_exceptions=True)
         found: list[Credit] = []
-        for item in listed:
-            credit = await self._confirmed(context, item if isinstance(item, dict) else {})
-            if credit is not None:
-                found.append(credit)
+        for one in asked:
+            if isinstance(one, BaseException):
+                raise one  # Nothing is known of one of them: the page is asked for again.
+            if one is not None:
+                found.append(one)
         more = last is False if isinstance(last, bool) else len(listed) == CREDITS_MAX
         found.sort(key=lambda credit: (credit.paid_at, credit.credit_id))
         return CreditPage(tuple(found), f"{until}:{page + 1}" if more and listed else None)
@@ -307,13 +310,11 @@ class Monnify:
             raise RailUnable(f"Monnify opens no such account: {read_refusal(reply)}")
         return _right(found, wanted)
 
-    async def _confirmed(self, context: Context, listed: Mapping[str, object]) -> Credit | None:
+    async def _confirmed(self, context: Context, listed: object) -> Credit | None:
         """What the books say of a line of the search. One that cannot be read keeps no other from being told."""
-        reference = text(listed.get("transactionReference"))
-        if reference is None or self._codes["query"].find(text(listed.get("paymentStatus"))).outcome in (
-            Outcome.PENDING,
-            Outcome.DECLINED,
-        ):
+        line = listed if isinstance(listed, dict) else {}
+        reference, status = text(line.get("transactionReference")), text(line.get("paymentStatus"))
+        if reference is None or self._codes["query"].find(status).outcome is Outcome.DECLINED:
             return None
         try:
             return await self.find_credit(context, reference)
