@@ -167,17 +167,17 @@ CREATE TABLE reconciliation_exception (
     CONSTRAINT reconciliation_exception_kind_known CHECK (kind IN ('missing_at_bank', 'missing_in_books', 'amount_over',
         'amount_under', 'currency', 'duplicate', 'reversal_unpaired')),
     CONSTRAINT reconciliation_exception_item CHECK (line_id IS NOT NULL OR (txn_id IS NOT NULL AND leg IS NOT NULL)),
-    CONSTRAINT reconciliation_exception_resolution_known CHECK (resolution IN ('matched', 'superseded', 'explained',
-        'written_off')),
+    CONSTRAINT reconciliation_exception_resolution_known CHECK (resolution IN ('matched', 'superseded', 'explained')),
     CONSTRAINT reconciliation_exception_resolved CHECK ((resolved_at IS NULL) = (resolution IS NULL)
         AND (resolved_at IS NULL) = (resolved_by IS NULL)),
-    CONSTRAINT reconciliation_exception_reasoned CHECK (resolution NOT IN ('explained', 'written_off')
-        OR reason IS NOT NULL)
+    CONSTRAINT reconciliation_exception_reasoned CHECK (resolution <> 'explained' OR reason IS NOT NULL)
 );
 CREATE UNIQUE INDEX reconciliation_exception_line ON reconciliation_exception (tenant_id, connection_id, line_id)
     WHERE line_id IS NOT NULL;
 CREATE UNIQUE INDEX reconciliation_exception_entry ON reconciliation_exception (tenant_id, txn_id, leg)
     WHERE line_id IS NULL;
+CREATE INDEX reconciliation_exception_posting ON reconciliation_exception (tenant_id, txn_id, leg)
+    WHERE txn_id IS NOT NULL AND resolved_at IS NULL;
 CREATE INDEX reconciliation_exception_open ON reconciliation_exception (tenant_id, opened_at, exception_id)
     WHERE resolved_at IS NULL;
 CREATE INDEX reconciliation_exception_recent ON reconciliation_exception (tenant_id, opened_at, exception_id);

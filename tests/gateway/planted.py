@@ -46,7 +46,7 @@ async def plant(owner: Database, corner: Corner) -> None:
     maker, checker = show("usr", corner.id("maker")), show("usr", corner.id("checker"))
     nouns = (
         "branch maker role grant account txn connection payment attempt step exception batch schedule request endpoint "
-        "delivery event hold float partner grantee atc scope tier collected gathered"
+        "delivery event hold float run match unmatched partner grantee atc scope tier collected gathered"
     )
     given = {
         "tenant": corner.tenant_id, "mark": corner.mark, "at": AT, "by": maker, "checked_by": checker,
@@ -151,6 +151,20 @@ ROWS = [
                                         our_ref, provider_ref, narration, read_at)
        VALUES (%(tenant)s, %(connection)s, %(mark)s, %(at)s, 150050, 'NGN', false, 'our-' || %(mark)s, NULL, 'March',
                %(at)s)""",
+    """INSERT INTO reconciliation_run (tenant_id, run_id, connection_id, start_on, end_on, rule_version, started_by,
+                                       created_at, counts)
+       VALUES (%(tenant)s, %(run)s, %(connection)s, '2026-03-03', '2026-03-03', '1', %(by)s, %(at)s, '{}')""",
+    """INSERT INTO reconciliation_match (tenant_id, match_id, connection_id, run_id, kind, state, found_by,
+                                         rule_version, currency, book_minor, bank_minor, evidence, proposed_by,
+                                         created_at)
+       VALUES (%(tenant)s, %(match)s, %(connection)s, %(run)s, 'auto', 'matched', 1, '1', 'NGN', -150050, -150050,
+               '{}', %(by)s, %(at)s)""",
+    """INSERT INTO reconciliation_line_claim (tenant_id, match_id, connection_id, line_id, amount_minor)
+       VALUES (%(tenant)s, %(match)s, %(connection)s, %(mark)s, -150050)""",
+    """INSERT INTO reconciliation_exception (tenant_id, exception_id, connection_id, kind, txn_id, leg, expected_minor,
+                                             currency, dated_on, run_id, opened_at)
+       VALUES (%(tenant)s, %(unmatched)s, %(connection)s, 'missing_at_bank', %(txn)s, 0, 100, 'NGN', '2026-03-02',
+               %(run)s, %(at)s)""",
     """INSERT INTO webhook_endpoint (tenant_id, endpoint_id, url, event_types, since_top, since_open, created_at,
                                      updated_at)
        VALUES (%(tenant)s, %(endpoint)s, 'https://shop.example/' || %(mark)s, '{payment.*}', 0, '{}', %(at)s,

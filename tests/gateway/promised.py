@@ -18,6 +18,7 @@ READY = {
     ),
     "GetCollectionsByATC": _COLLECTED,
     "GetPendingSettlements": _COLLECTED,
+    "GetReconciliationReport": frozenset({"finance_admin", "approver", "auditor", "owner", "integration"}),
     "InitiatePayment": frozenset({"finance_admin", "payment_initiator", "owner", "integration"}),
     "ProcessBulkPayment": frozenset({"finance_admin", "owner"}),
 }
@@ -26,7 +27,6 @@ READY = {
 NOT_YET = {
     "CreateVirtualAccount": "virtual accounts",
     "VirtualAccountTransactions": "virtual accounts",
-    "GetReconciliationReport": "reconciliation",
     "CreateATCGrant": "authority to collect",
     "ApproveATCGrant": "authority to collect",
     "RevokeATCGrant": "authority to collect",

@@ -14,7 +14,7 @@ from tests.gateway.planted import Corner
 
 METADATA = load_metadata(product_metadata())
 TABLES = sorted(table.name.name for table in METADATA.sources[0].tables)
-ROLES = ("finance_admin", "payment_initiator", "approver", "customer_admin", "auditor", "user")
+ROLES = ("finance_admin", "payment_initiator", "approver", "customer_admin", "auditor", "user", "integration")
 SEEN = sorted(
     (table.name.name, one.role) for table in METADATA.sources[0].tables for one in table.select if one.role != "support"
 )
@@ -31,8 +31,15 @@ NOT_OF_A_BRANCH = {
     "bank_statements",
     "partners",
 }
-FOR_THE_WHOLE_ONLY = {"webhook_endpoints", "webhook_deliveries"}
-ONE_A_TENANT = {"organisations"}
+FOR_THE_WHOLE_ONLY = {
+    "reconciliation_exceptions",
+    "reconciliation_items",
+    "reconciliation_matches",
+    "reconciliation_summaries",
+    "webhook_deliveries",
+    "webhook_endpoints",
+}
+ONE_A_TENANT = {"organisations", "reconciliation_summaries"}
 
 
 async def rows(engine: Engine, role: str, who: Session, table: str) -> list[dict[str, Any]]:

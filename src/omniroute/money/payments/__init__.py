@@ -17,7 +17,7 @@ each step books is drawn in `books`. UNKNOWN is a state with a schedule, an owne
 from omniroute.money.payments.acting import Sanction, note_step
 from omniroute.money.payments.approval import approve, cancel, expire, reject
 from omniroute.money.payments.books import accounts as needed_accounts
-from omniroute.money.payments.books import fee_income
+from omniroute.money.payments.books import fee_income, rail_fees
 from omniroute.money.payments.callbacks import receive as receive_callback
 from omniroute.money.payments.commands import initiate as initiate_payment
 from omniroute.money.payments.commands import request_key
@@ -166,6 +166,7 @@ __all__ = [
     "pause_batch",
     "payout_of",
     "public_status",
+    "rail_fees",
     "receive_callback",
     "record",
     "reject",

@@ -110,6 +110,10 @@ class Found:
     def bank_minor(self) -> int:
         return sum(one.amount_minor for one in self.lines)
 
+    @property
+    def currency(self) -> str:
+        return (self.entries[0] if self.entries else self.lines[0]).currency
+
 
 class ExceptionKind(StrEnum):
     """Why an item has no match."""
