@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omniroute import graphql
+from omniroute import api, graphql
 from omniroute.app.gateway_states import IMPLIED
 from omniroute.app.settings import PREFIX, Settings
 from omniroute.app.wiring import House
@@ -26,6 +26,7 @@ from omniroute.graphql import (
 )
 from omniroute.infra.http import Limits, RailClients, public_only
 from omniroute.infra.telemetry import logger
+from omniroute.kit.networks import read_networks
 from omniroute.parties.access import Authenticator
 
 NAME = "graphql"
@@ -101,6 +102,12 @@ async def open_engine(house: House) -> Engine:
     return engine
 
 
+def _address(settings: Settings) -> Callable[[graphql.Scope], str]:
+    """Where a request comes from, as the REST door sees it too."""
+    proxies = api.Proxies(read_networks(settings.trusted_proxies), settings.trusted_proxy_header)
+    return lambda scope: proxies.client(graphql.address_of(scope), scope["headers"])
+
+
 @asynccontextmanager
 async def gateway(house: House, authenticator: Authenticator, *, served: bool = True) -> AsyncIterator[Gateway]:
     """The GraphQL doors, as long as the process listens. SIGHUP reads metadata and database again.
@@ -142,6 +149,7 @@ async def gateway(house: House, authenticator: Authenticator, *, served: bool = 
 
     async with house.hangups.heard(read_again):
         try:
-            yield Gateway(graphql.mount(http, socket, page=settings.graphql_page), socket)
+            doors = graphql.mount(http, socket, page=settings.graphql_page, address=_address(settings))
+            yield Gateway(doors, socket)
         finally:
             await hub.close()

@@ -12,7 +12,7 @@ that statement, never part of its text. Permissions are conditions in it; row-le
 from omniroute.graphql.actions import Actions
 from omniroute.graphql.calling import Calls
 from omniroute.graphql.checking import check, load_metadata
-from omniroute.graphql.doors.asgi import App
+from omniroute.graphql.doors.asgi import App, Scope, address_of
 from omniroute.graphql.doors.http import DoorLimits, HttpDoor
 from omniroute.graphql.doors.mounting import mount
 from omniroute.graphql.doors.serving import Serving
@@ -70,6 +70,7 @@ __all__ = [
     "RequestRefused",
     "RootFields",
     "RowEvents",
+    "Scope",
     "Serving",
     "Session",
     "SocketDoor",
@@ -77,6 +78,7 @@ __all__ = [
     "TriggerNotFound",
     "Types",
     "Working",
+    "address_of",
     "check",
     "dead_letters",
     "execute",

@@ -10,6 +10,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from omniroute.graphql import Engine, Serving, SocketLimits
+from omniroute.graphql.metadata.tree import RateLimit, RateLimits
 from omniroute.infra.events import Meta
 from omniroute.kit.clock import FixedClock
 from omniroute.parties import access
@@ -320,3 +321,17 @@ async def test_what_is_counted(world: World) -> None:
             assert found["omniroute_graphql_messages_total", "in"] == 2
             assert found["omniroute_graphql_messages_total", "out"] == 2
         await until(lambda: _nobody(made))
+
+
+async def test_operations_of_a_socket_have_a_rate(world: World) -> None:
+    given = replace(metadata(), rate_limit=RateLimits(RateLimit(2, ("ip",))))
+    serving = await Serving.open(lambda: Engine.open(world.db, given))
+    async with door(world, serving=serving) as made:
+        async with talking(made.url, key=world.one.keys["auditor"]) as talk:
+            for id_ in ("a", "b"):
+                await talk.subscribe(id_, NOTES)
+                await talk.data(id_)
+        async with talking(made.url, key=world.one.keys["auditor"]) as talk:
+            await talk.subscribe("c", NOTES)
+            told = await talk.hear()
+            assert (told["type"], told["payload"][0]["message"]) == ("error", "rate limit of 2 exceeded")

@@ -27,6 +27,12 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
 
 
+def address_of(scope: Scope) -> str:
+    """Where a request comes from, as the server or a proxy we trust says."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
 async def read_body(receive: Receive, headers: Mapping[str, str], bytes_max: int) -> bytes:
     """The whole body, refused as soon as it is seen to be too large.
 

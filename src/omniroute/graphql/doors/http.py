@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 
 from omniroute.graphql.doors.admission import Admitted
-from omniroute.graphql.doors.asgi import Receive, Reply, Scope, Send, headers_of, read_body, send_reply
+from omniroute.graphql.doors.asgi import Receive, Reply, Scope, Send, address_of, headers_of, read_body, send_reply
 from omniroute.graphql.doors.errors import AccessDenied, HttpRefused
 from omniroute.graphql.doors.metrics import OperationTally
 from omniroute.graphql.doors.negotiation import JSON, check_content_type, content_type, media_type, status_of
@@ -79,7 +79,7 @@ class HttpDoor:
         operation = operation_kind(asked.document, asked.operation_name, self.serving.engine.limits)
         if operation != "query":
             raise HttpRefused(405, f"a {operation} must be sent by POST", code="not-supported", headers=_POST_ONLY)
-        answer = await self._answer(visitor, asked)
+        answer = await self._answer(visitor, asked, address_of(scope))
         return Reply(status_of(answer, kind), answer.body, content_type(kind))
 
     async def _post(self, scope: Scope, headers: Mapping[str, str], receive: Receive, kind: str) -> Reply:
@@ -88,14 +88,15 @@ class HttpDoor:
         body = await read_body(receive, headers, self.limits.body_bytes_max)
         engine = self.serving.engine
         asked = read_post(body, engine.metadata.batch_limit.of(visitor.role, engine.limits.batch))
+        address = address_of(scope)
         if isinstance(asked, Asked):
-            answer = await self._answer(visitor, asked)
+            answer = await self._answer(visitor, asked, address)
             return Reply(status_of(answer, kind), answer.body, content_type(kind))
         # One after the other, as Hasura does: a batch is not a way to take all connections at once.
-        answers = [(await self._answer(visitor, one)).body for one in asked]
+        answers = [(await self._answer(visitor, one, address)).body for one in asked]
         return Reply(200, b"[" + b",".join(answers) + b"]", content_type(kind))
 
-    async def _answer(self, visitor: Admitted, asked: Asked) -> Answer:
+    async def _answer(self, visitor: Admitted, asked: Asked, address: str) -> Answer:
         """The answer to one operation, counted.
 
         Raises: DatabaseUnavailable.
@@ -103,6 +104,7 @@ class HttpDoor:
         started, serving = time.perf_counter(), self.serving
         engine, kind = serving.engine, "unknown"
         try:
+            serving.rates.check(engine.metadata.rate_limit, visitor, address)
             backend = visitor.session.is_backend
             prepared = engine.prepare(visitor.role, asked.document, asked.operation_name, is_backend=backend)
             kind = prepared.operation.operation.value

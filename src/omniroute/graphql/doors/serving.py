@@ -4,18 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from omniroute.graphql.doors.allow_list import AllowList
+from omniroute.graphql.doors.rates import Rates
 from omniroute.graphql.engine import Engine
 
 Open = Callable[[], Awaitable[Engine]]
 
 
 class Serving:
-    """What the doors ask at every request: the engine, and the allow list if it is on."""
+    """What the doors ask at every request: the engine, the allow list if it is on, and what they count."""
 
     def __init__(self, engine: Engine, opens: Open, *, allow_list: bool) -> None:
         self._opens = opens
         self._listed = allow_list
         self._reloading = asyncio.Lock()
+        self.rates = Rates()
         self._take(engine)
 
     @classmethod

@@ -7,6 +7,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from omniroute.graphql.doors.admission import Admitted, Gate
+from omniroute.graphql.doors.asgi import address_of
 from omniroute.graphql.doors.metrics import OperationTally
 from omniroute.graphql.doors.serving import Serving
 from omniroute.graphql.doors.socket_connection import Connection, Desk, SocketLimits
@@ -75,7 +76,7 @@ class SocketDoor:
             await self._turn_away(receive, send, Code.TRY_LATER, "Too many connections are open")
             return
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        connection = Connection(self._desk, dialect, headers, receive, send)
+        connection = Connection(self._desk, dialect, headers, receive, send, address_of(scope))
         open_ = self.hub.tally.connections
         self._connections.add(connection)
         self._none_left.clear()

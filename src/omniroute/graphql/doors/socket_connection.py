@@ -75,8 +75,10 @@ class Desk:
 class Connection:
     """From the handshake to the end. `serve` returns when it is over, `close` asks for that."""
 
-    def __init__(self, desk: Desk, dialect: Dialect, headers: Mapping[str, str], receive: Receive, send: Send) -> None:
-        self._desk, self._dialect, self._headers = desk, dialect, headers
+    def __init__(
+        self, desk: Desk, dialect: Dialect, headers: Mapping[str, str], receive: Receive, send: Send, address: str = ""
+    ) -> None:
+        self._desk, self._dialect, self._headers, self._address = desk, dialect, headers, address
         self._receive, self._send = receive, send
         self._admitted: Admitted | None = None
         self._engine: Engine | None = None
@@ -319,6 +321,7 @@ class Connection:
         if len(self._subscriptions) + self._busy >= desk.limits.operations_max:
             raise RequestRefused("too many operations are open on this connection", code="subscription-limit-exceeded")
         engine, allowed = desk.serving.engine, desk.serving.allow_list
+        desk.serving.rates.check(engine.metadata.rate_limit, admitted, self._address)
         prepared = engine.prepare(admitted.role, asked.document, asked.operation_name)
         if allowed is not None and not admitted.is_admin:
             allowed.check(admitted.role, asked.document)

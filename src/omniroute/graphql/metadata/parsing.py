@@ -7,7 +7,16 @@ from typing import Any
 from omniroute.graphql.metadata.actions import actions, custom_types
 from omniroute.graphql.metadata.parts import Part, called
 from omniroute.graphql.metadata.tables import read_source
-from omniroute.graphql.metadata.tree import AllowedQueries, Metadata, Problem, RoleLimit, Source
+from omniroute.graphql.metadata.tree import (
+    ADDRESS,
+    AllowedQueries,
+    Metadata,
+    Problem,
+    RateLimit,
+    RateLimits,
+    RoleLimit,
+    Source,
+)
 from omniroute.graphql.metadata.triggers import cron_triggers
 
 NOT_SERVED = {
@@ -43,6 +52,7 @@ def parse_metadata(document: Mapping[str, Any]) -> tuple[Metadata, tuple[Problem
             cron_triggers=cron_triggers(top),
             introspection_off=frozenset(map(str, top.part("graphql_schema_introspection").items("disabled_for_roles"))),
             allow_list=_allow_list(top),
+            rate_limit=_rates(limits),
             **_limits(limits),
         )
     return metadata, tuple(problems)
@@ -60,8 +70,6 @@ def _inherited(part: Part) -> tuple[str, tuple[str, ...]]:
 
 
 def _limits(part: Part) -> dict[str, RoleLimit]:
-    if part.raw("rate_limit"):
-        part.unserved("rate_limit is not served")
     off = part.flag("disabled")
     kinds = {"depth_limit": "depth_limit", "node_limit": "node_limit", "time_limit": "time_limit_s"}
     found = {}
@@ -71,6 +79,32 @@ def _limits(part: Part) -> dict[str, RoleLimit]:
             by_role = {role: value for role, value in one.mapping("per_role").items() if isinstance(value, int)}
             found[name] = RoleLimit() if off else RoleLimit(one.number("global"), by_role)
     return found
+
+
+def _rates(limits: Part) -> RateLimits:
+    """Operations a minute."""
+    part = limits.part("rate_limit")
+    with part.read():
+        by_role = part.part("per_role")
+        found = {role: one for role in by_role.members if (one := _rate(by_role.part(role))) is not None}
+        everyone = _rate(part.part("global"))
+    return RateLimits() if limits.flag("disabled") else RateLimits(everyone, found)
+
+
+def _rate(part: Part) -> RateLimit | None:
+    with part.read():
+        most, by = part.number("max_reqs_per_min"), part.raw("unique_params")
+        match by:
+            case None | []:
+                names: tuple[str, ...] = ()
+            case str() if by.lower() == ADDRESS:
+                names = (ADDRESS,)
+            case list() if all(isinstance(one, str) for one in by):
+                names = tuple(one.lower() for one in by)
+            case _:
+                part.wrong(f"unique_params must be IP or a list of session variables, not {by!r:.60}")
+                names = ()
+        return None if most is None else RateLimit(most, names)
 
 
 def _allow_list(top: Part) -> tuple[AllowedQueries, ...]:

@@ -221,6 +221,30 @@ class RoleLimit:
         return usual if self.everyone is None else self.everyone
 
 
+ADDRESS = "ip"
+"""What stands for the caller's address among the names of session variables."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """How many operations a minute. `by`: beside the role, what tells callers apart."""
+
+    per_minute: int
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """One for every role, and for single ones."""
+
+    everyone: RateLimit | None = None
+    by_role: Mapping[str, RateLimit] = field(default_factory=dict)
+
+    def of(self, role: str) -> RateLimit | None:
+        """The limit of a role, if it has one."""
+        return self.by_role.get(role, self.everyone)
+
+
 @dataclass(frozen=True, slots=True)
 class AllowedQueries:
     """A collection of documents on the allow list: for every role, or for these."""
@@ -243,6 +267,7 @@ class Metadata:
     node_limit: RoleLimit = RoleLimit()
     time_limit_s: RoleLimit = RoleLimit()
     batch_limit: RoleLimit = RoleLimit()
+    rate_limit: RateLimits = RateLimits()
     introspection_off: frozenset[str] = frozenset()
     """Roles that may not ask for the schema."""
     allow_list: tuple[AllowedQueries, ...] = ()
