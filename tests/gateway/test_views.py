@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from omniroute.app.rails import connectors
 from omniroute.graphql import Metadata
 from omniroute.infra.postgres import Database
 from omniroute.kit.currency import EXPONENTS
@@ -112,3 +113,14 @@ async def test_statuses_are_those_customers_know(owner_db: Database, state: Paym
                 reason,
             )
             assert found.status == public_status(state, attempt, reason).value
+
+
+async def test_every_rail_has_a_type_customers_know(owner_db: Database) -> None:
+    found = await rows(
+        owner_db,
+        "SELECT r AS rail, gateway.connection_type_of(r)::text AS type, gateway.rail_of(r)::text AS shown"
+        "  FROM unnest(%s::text[]) r",
+        sorted(connectors()),
+    )
+    assert [one.rail for one in found if one.type is None or one.type != one.shown] == []
+    assert {one.rail: one.type for one in found}["monnify"] == "CARD_PROCESSOR"
