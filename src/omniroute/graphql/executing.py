@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, SelectionSetNode, execute_sync
-from psycopg.rows import tuple_row
 
 from omniroute.graphql.changing import run_changes
 from omniroute.graphql.compiler.selecting import Statement
@@ -71,7 +70,7 @@ async def execute(
             )
         values, plan = await engine.planned(role, prepared, given)
         request = _Request(engine, role, session, document, prepared, plan, values)
-        found = _meta(request, given)
+        found: dict[str, str | bytes | None] = {**_meta(request, given)}
         if plan.statement is not None:
             sent = parameters(plan.statement.slots, values, session.variables)
             rows = await _read(request, plan.statement, sent)
@@ -85,20 +84,14 @@ async def execute(
         return Answer(None, (error,))
 
 
-async def _read(request: _Request, statement: Statement, sent: list[Any]) -> Sequence[str | None]:
+async def _read(request: _Request, statement: Statement, sent: list[Any]) -> Sequence[bytes | None]:
     engine, session = request.engine, request.session
     limit_s = engine.metadata.time_limit_s.of(request.role, engine.limits.time_s)
     try:
-        async with engine.db.tx(session.tenant_id, branches=session.branches, readonly=True) as tx:
-            cursor = psycopg.AsyncRawCursor(tx.connection, row_factory=tuple_row)
-            async with tx.connection.pipeline():
-                await tx.connection.execute(
-                    "SELECT set_config('statement_timeout', %(limit)s, true)", {"limit": f"{limit_s}s"}
-                )
-                await cursor.execute(statement.text, sent)
-            row = await cursor.fetchone()
-            assert row is not None
-            return row
+        [row] = await engine.db.read(
+            statement.text, sent, tenant_id=session.tenant_id, branches=session.branches, limit_s=limit_s
+        )
+        return row
     except StatementTimeout as error:
         raise RequestRefused(f"the operation took longer than {limit_s} s", code="time-limit-exceeded") from error
     except psycopg.DataError as error:
@@ -158,7 +151,14 @@ def _first(errors: Sequence[GraphQLError]) -> str:
     return errors[0].message
 
 
-def _joined(plan: Plan, found: Mapping[str, str | None]) -> bytes:
+def _joined(plan: Plan, found: Mapping[str, str | bytes | None]) -> bytes:
     """The members of the answer in the order they were asked for. Nothing there is null, such as `NOTHING`."""
-    parts = [f'"{one.response}":{found.get(one.response) or "null"}' for one in plan.fields]
-    return ("{" + ",".join(parts) + "}").encode()
+    return (
+        b"{"
+        + b",".join([b'"%s":%s' % (one.response.encode(), _json(found.get(one.response))) for one in plan.fields])
+        + b"}"
+    )
+
+
+def _json(value: str | bytes | None) -> bytes:
+    return value.encode() if isinstance(value, str) else value or b"null"

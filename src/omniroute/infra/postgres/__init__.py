@@ -15,14 +15,11 @@ from omniroute.infra.postgres.binaries import BinariesMissing, FolderUnreachable
 from omniroute.infra.postgres.database import (
     Connection,
     Database,
-    DatabaseUnavailable,
-    LockTimeout,
     PoolLimits,
     ServerTooOld,
-    StatementTimeout,
     Tx,
-    WriteConflict,
 )
+from omniroute.infra.postgres.faults import DatabaseUnavailable, LockTimeout, StatementTimeout, WriteConflict
 from omniroute.infra.postgres.migrate import (
     Migration,
     MigrationFailed,

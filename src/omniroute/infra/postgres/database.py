@@ -3,14 +3,7 @@
 A service receives an open `Tx` and never commits. The tenant, and for branch-scoped callers the branches,
 are set for the transaction only, where row-level security reads them.
 
-What the driver raises is sorted here, once:
-
-    WriteConflict         serialisation failure or deadlock; rolled back; `run` tries again
-      LockTimeout         waited too long for a row; rolled back; the wait was the retry
-    StatementTimeout      a statement took too long; rolled back
-    DatabaseUnavailable   no connection, or it was lost; a COMMIT that was under way may have happened
-
-Everything else passes as it is: a constraint violation is for the service to translate by the constraint's name.
+What the driver raises is sorted in `faults`.
 """
 
 import asyncio
@@ -22,12 +15,14 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
-from psycopg import AsyncConnection, errors
+from psycopg import AsyncConnection
 from psycopg.rows import namedtuple_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+from psycopg_pool import AsyncConnectionPool
 
+from omniroute.infra.postgres import reading
+from omniroute.infra.postgres.faults import DatabaseUnavailable, LockTimeout, WriteConflict, fault_of
 from omniroute.infra.postgres.sql import Query
-from omniroute.kit.refusal import Fault, Kind, Refusal
+from omniroute.kit.refusal import Kind, Refusal
 
 T = TypeVar("T")
 Connection = AsyncConnection[Any]
@@ -37,53 +32,11 @@ RETRY_ATTEMPTS_MAX = 5
 RECONNECT_S = 1.0  # How often each lost connection is tried again while the server is away.
 
 
-class DatabaseUnavailable(Fault):
-    """PostgreSQL cannot be reached, or the connection was lost; whether the work happened is not known."""
-
-
-class WriteConflict(Fault):
-    """PostgreSQL gave up on this transaction (serialisation, deadlock, lock time-out); nothing happened."""
-
-
-class LockTimeout(WriteConflict):
-    """A row or table stayed locked by others for too long; nothing happened."""
-
-
-class StatementTimeout(Fault):
-    """A statement ran longer than allowed, or was cancelled by an administrator; nothing happened."""
-
-
 class ServerTooOld(Refusal):
     """PostgreSQL 15 or newer is needed."""
 
     code = "postgres.server_too_old"
     kind = Kind.UNSUPPORTED
-
-
-# Classes of SQLSTATE that mean the machine, not the statement: connection, authorisation, catalog gone, resources,
-# operator intervention, system error.
-_MACHINE_CLASSES = frozenset({"08", "28", "3D", "53", "57", "58"})
-# The server ended our session; psycopg files these under InternalError.
-_ENDED_BY_SERVER = (errors.IdleInTransactionSessionTimeout, errors.lookup("25P04"))
-
-
-def fault_of(error: psycopg.Error) -> Fault | None:
-    """The fault a driver error stands for, or None when it is not the machine's."""
-    match error:
-        case errors.LockNotAvailable():
-            return LockTimeout(str(error))
-        case errors.SerializationFailure() | errors.DeadlockDetected():
-            return WriteConflict(str(error))
-        case errors.QueryCanceled():
-            return StatementTimeout(str(error))
-        case errors.InterfaceError() | PoolTimeout() | TooManyRequests():
-            return DatabaseUnavailable(str(error))
-    if isinstance(error, _ENDED_BY_SERVER):
-        return DatabaseUnavailable(str(error))
-    # Without an SQLSTATE the server said nothing: the connection broke on the way.
-    if isinstance(error, errors.OperationalError) and (not error.sqlstate or error.sqlstate[:2] in _MACHINE_CLASSES):
-        return DatabaseUnavailable(str(error))
-    return None
 
 
 def check_version(connection: Connection) -> None:
@@ -288,16 +241,13 @@ class Database:
         Raises: DatabaseUnavailable, WriteConflict, StatementTimeout.
         """
         begin = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if readonly else b"BEGIN"
-        scope = {
-            "tenant": str(tenant_id) if tenant_id else "",
-            "branches": "" if branches is None else "{" + ",".join(map(str, branches)) + "}",
-        }
+        tenant, within = _scope(tenant_id, branches)
 
         async def start(connection: Connection) -> None:
             # BEGIN and the scope travel together: one round trip.
             async with connection.pipeline():
                 await connection.execute(begin)
-                await connection.execute(_SET_SCOPE, scope)
+                await connection.execute(_SET_SCOPE, {"tenant": tenant, "branches": within})
 
         async with self._borrow(start) as connection:
             try:
@@ -309,6 +259,31 @@ class Database:
             done = await connection.execute(b"COMMIT")
             # PostgreSQL answers COMMIT of a failed transaction with ROLLBACK and no error: never call that success.
             assert done.statusmessage == "COMMIT", "an SQL error was swallowed inside a transaction; it is rolled back"
+
+    async def read(
+        self,
+        text: bytes,
+        given: Sequence[Any],
+        *,
+        tenant_id: UUID | None,
+        branches: Sequence[UUID] | None,
+        limit_s: float,
+    ) -> list[reading.Row]:
+        """The rows of one SELECT with numbered parameters, as `tx` would read them with `readonly`, but in one round
+        trip. Values are as PostgreSQL writes them. `limit_s`: how long the SELECT may take.
+
+        Raises: DatabaseUnavailable, WriteConflict, StatementTimeout.
+        """
+        tenant, within = _scope(tenant_id, branches)
+        for _ in range(self.limits.size_max + 1):
+            try:
+                async with self._borrow(_find_out) as connection:
+                    return await reading.read(
+                        connection, text, given, tenant=tenant, branches=within, limit=f"{limit_s}s"
+                    )
+            except reading.EndedBefore:
+                continue
+        raise DatabaseUnavailable("the server ends every session")
 
     @asynccontextmanager
     async def _borrow(self, start: Callable[[Connection], Awaitable[None]]) -> AsyncIterator[Connection]:
@@ -383,6 +358,15 @@ class Database:
                     raise
             await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - spreads retries
         raise AssertionError("unreachable")
+
+
+def _scope(tenant_id: UUID | None, branches: Sequence[UUID] | None) -> tuple[str, str]:
+    """What row-level security reads."""
+    return str(tenant_id) if tenant_id else "", "" if branches is None else "{" + ",".join(map(str, branches)) + "}"
+
+
+async def _find_out(connection: Connection) -> None:
+    reading.check_alive(connection)
 
 
 async def _probe(url: str, kwargs: dict[str, Any], *, patience_s: float) -> None:

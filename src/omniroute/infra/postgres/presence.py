@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from omniroute.infra.postgres.database import Connection, DatabaseUnavailable, Tx
+from omniroute.infra.postgres.database import Connection, Tx
+from omniroute.infra.postgres.faults import DatabaseUnavailable
 
 MARK = "+"
 """Ends the names that are held so. A name without it never counts as gone."""
