@@ -130,7 +130,9 @@ async def test_a_rail_with_a_portal_is_told_where_to_call(app_db: Database, shop
     assert code == 0, text
     assert "float:monnify" in text
     async with httpx.AsyncClient(trust_env=False) as http:
-        address: str = (await http.get(f"{sandbox.url}/monnify/portal/callback")).json()["url"]
+        address: str = (await http.get(f"{sandbox.url}/monnify/of/{collector.organisation}/portal/callback")).json()[
+            "url"
+        ]
     tenant = ids.parse("org", collector.organisation).hex
     assert re.fullmatch(rf"http://[^/]+/webhooks/rails/{tenant}/[0-9a-f]{{32}}/portal/portal/[0-9a-f]{{32}}", address)
 

@@ -80,7 +80,7 @@ def add_sandbox(
 
     async def run() -> BankConnection:
         settings = load_settings(config=context.obj)
-        found = await _offered(url, rail, currency)
+        found = await _offered(url, rail, currency, organisation)
         command = CreateConnection(
             code or rail, f"{rail} (sandbox)", rail, currency, found["endpoint"], found["public"], found["secret"]
         )
@@ -133,11 +133,12 @@ async def _set_portal(portal: str, address: str) -> None:
         raise ConnectionError(f"the connection is there, but its portal at {portal} is not: {error}") from error
 
 
-async def _offered(url: str, rail: str, currency: str) -> dict[str, Any]:
+async def _offered(url: str, rail: str, currency: str, customer: str) -> dict[str, Any]:
     """Raises: NoSuchRail, OSError."""
+    address = f"{url.rstrip('/')}/_sandbox/connections"
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
-            offered = (await client.get(f"{url.rstrip('/')}/_sandbox/connections")).raise_for_status().json()
+            offered = (await client.get(address, params={"customer": customer})).raise_for_status().json()
     except (httpx.HTTPError, ValueError) as error:
         raise ConnectionError(f"no sandbox at {url}: {error}") from error
     for one in offered:

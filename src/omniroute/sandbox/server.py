@@ -1,7 +1,7 @@
 """All rails on one port, each under its name, and the handles that move clock, faults and funds.
 
 http://127.0.0.1:8801/mpesa/...             a rail
-GET  /_sandbox/connections                  test credentials of every rail
+GET  /_sandbox/connections?customer=        test credentials of every rail, where it can those of this customer alone
 PUT  /_sandbox/faults                       {"seed": 7, "percent": 20, "query_percent": 5, "faults": [...]}
 GET  /_sandbox/transfers?rail=&reference=   what became of orders
 GET  /_sandbox/feed?rail=&account=          every movement of money: the rail's own statement
@@ -11,12 +11,13 @@ PUT  /_sandbox/funds                        {"rail", "account", "currency", "amo
 import asyncio
 import dataclasses
 import json
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from omniroute.sandbox.faults import Fault, FaultPlan
-from omniroute.sandbox.rail import RailSandbox
+from omniroute.sandbox.rail import RailSandbox, TestConnection
 from omniroute.sandbox.wire import WireCall, WireReply, WireServer
 from omniroute.sandbox.world import World
 
@@ -76,6 +77,16 @@ class Sandbox:
             return _json(404, {"error": f"no rail {name!r} here", "rails": sorted(self._rails)})
         return await rail.handle(dataclasses.replace(call, path=f"/{rest}"))
 
+    def _connections(self, customer: str | None) -> list[TestConnection]:
+        """Raises: ValueError when the name is none that can stand in an address."""
+        if customer is not None and not re.fullmatch("[A-Za-z0-9_-]{1,64}", customer):
+            raise ValueError("customer: letters, digits, - and _")
+        found: list[TestConnection] = []
+        for rail in self.rails:
+            own = getattr(rail, "connections_of", None)  # Few rails tell their customers apart.
+            found += rail.connections() if customer is None or own is None else own(customer)
+        return found
+
     def _addresses(self, one: dict[str, Any]) -> dict[str, Any]:
         """Where a connection's rail listens, and where its portal does."""
         rail = f"{self.url}/{one['rail']}"
@@ -90,7 +101,7 @@ class Sandbox:
     def _control(self, call: WireCall, what: str) -> WireReply:
         match call.method, what:
             case "GET", "connections":
-                found = [dataclasses.asdict(one) for rail in self.rails for one in rail.connections()]
+                found = [dataclasses.asdict(one) for one in self._connections(call.query.get("customer"))]
                 return _json(200, [{**one, **self._addresses(one)} for one in found])
             case "GET", "transfers":
                 reference = call.query.get("reference")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from omniroute.connectors.monnify import Monnify
-from omniroute.infra.http import ExchangeFailed
+from omniroute.infra.http import ExchangeFailed, Tokens
 from omniroute.kit.money import Money
 from omniroute.ports.rails import (
     AccountWanted,
@@ -314,6 +314,43 @@ async def test_questions_that_fail_are_faults_and_say_nothing() -> None:
                 outcomes.add(None)
         assert None in outcomes
         assert False not in outcomes
+
+
+async def test_merchants_know_nothing_of_each_other() -> None:
+    async with drive(RAIL, MonnifySandbox) as driven:
+        base = driven.context.credentials.endpoint
+        root = base.removesuffix("/monnify")
+        async with httpx.AsyncClient(base_url=root) as client:
+            offered = {
+                name: next(iter((await client.get(f"/_sandbox/connections?customer={name}")).json()))
+                for name in ("acme", "zenith")
+            }
+            assert (await client.get("/_sandbox/connections?customer=a/b")).status_code == 400
+            for name, one in offered.items():
+                assert (one["endpoint"], one["portal"]) == (f"{base}/of/{name}", f"{base}/of/{name}/portal/callback")
+                await client.put(one["portal"], json={"url": driven.context.callback_url("portal", name)})
+        contexts = {
+            name: dataclasses.replace(
+                driven.context,
+                credentials=dataclasses.replace(
+                    driven.context.credentials, endpoint=one["endpoint"], public=one["public"]
+                ),
+                tokens=Tokens(driven.clock),
+            )
+            for name, one in offered.items()
+        }
+        made = {name: await RAIL.open_account(context, WANTED) for name, context in contexts.items()}
+        assert await RAIL.find_account(driven.context, WANTED.our_ref) is None
+        reference = await pay(driven, made["acme"])
+        await heard(driven)
+        assert [call.path.rsplit("/", 1)[1] for call in driven.heard] == ["acme"]
+        listed = {name: (await RAIL.fetch_credits(one, START, None)).credits for name, one in contexts.items()}
+        assert {name: [one.credit_id for one in found] for name, found in listed.items()} == {
+            "acme": [reference], "zenith": [],
+        }  # fmt: skip
+        assert await RAIL.find_credit(contexts["zenith"], reference) is None
+        held = {name: (await RAIL.fetch_balances(one))[0].amount.amount_minor for name, one in contexts.items()}
+        assert held == {"acme": 250_000 - 10_00, "zenith": 0}
 
 
 async def test_the_payers_bank_says_what_is_wrong(shop: Drive) -> None:

@@ -1,14 +1,23 @@
 """The provider: log-in, reserved accounts, transactions, the wallet, and the dashboard's one setting we need."""
 
+import dataclasses
 import itertools
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import blake2b
-from typing import Any
 
 from omniroute.sandbox.callbacks import CallbackRequest
 from omniroute.sandbox.faults import Fault
+from omniroute.sandbox.monnify.accounts import (
+    BANKS,
+    CONTRACT_CODE,
+    CURRENCY,
+    Account,
+    open_account,
+    refusal,
+    show,
+)
 from omniroute.sandbox.monnify.messages import (
     INTERNAL,
     INVALID_TOKEN,
@@ -32,39 +41,25 @@ from omniroute.sandbox.world import Delivered, World
 
 API_KEY = "MK_SANDBOX_OMNIROUTE"
 SECRET_KEY = "sandbox-secret-key"  # noqa: S105 - worth nothing outside of the sandbox
-CONTRACT_CODE = "5867418298"
 WALLET = "8016472829"
-CURRENCY = "NGN"
-BANKS: Mapping[str, str] = {
-    "50515": "Moniepoint Microfinance Bank",
-    "035": "Wema bank",
-    "232": "Sterling bank",
-}
-"""Where accounts can be, by the rail's codes."""
-NEEDED = ("accountReference", "accountName", "currencyCode", "contractCode", "customerEmail", "customerName")
-NAME_MIN = 3
 PAGE_MAX = 100
 
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A reserved account: one number at each of its banks."""
-
-    reference: str
-    name: str
-    customer: Mapping[str, str]
-    numbers: Mapping[str, str]  # By bank.
-    created_at: datetime
+_NAMED = re.compile(r"/of/([A-Za-z0-9_-]{1,64})(/.*)")
 
 
 class MonnifySandbox:
-    """One merchant of Monnify. `fee_minor`: what Monnify keeps of each transfer."""
+    """Monnify, and one merchant of it; others, each with accounts and a wallet of its own, are under `/of/{name}`.
+
+    `fee_minor`: what Monnify keeps of each transfer.
+    """
 
     rail = "monnify"
 
-    def __init__(self, world: World, *, fee_minor: int = 10_00) -> None:
+    def __init__(self, world: World, *, fee_minor: int = 10_00, wallet: str = WALLET) -> None:
         self.world = world
         self.fee_minor = fee_minor
+        self.wallet = wallet
+        self.others: dict[str, MonnifySandbox] = {}
         self.callback_url: str | None = None
         self.tokens = Tokens(timedelta(seconds=3599))
         self.payments: dict[str, Payment] = {}
@@ -73,7 +68,7 @@ class MonnifySandbox:
         self._tried: set[str] = set()
         self._by_session: dict[str, Payment] = {}
         self._counts = itertools.count(1)
-        world.fund(self.rail, WALLET, CURRENCY, 0)
+        world.fund(self.rail, wallet, CURRENCY, 0)
         self._router = Router()
         accounts = "bank-transfer/reserved-accounts"
         for method, pattern, route in (
@@ -92,13 +87,30 @@ class MonnifySandbox:
             self._router.add(method, pattern, route)
 
     def connections(self) -> list[TestConnection]:
-        """The one merchant there is."""
-        public = {"contract_code": CONTRACT_CODE, "preferred_bank": "50515", "wallet_account": WALLET}
+        """The merchant that has no name."""
+        return [self._connection("")]
+
+    def connections_of(self, customer: str) -> list[TestConnection]:
+        """The merchant of this name, made when it is first asked for."""
+        return [self._other(customer)._connection(f"/of/{customer}")]
+
+    def _connection(self, path: str) -> TestConnection:
+        public = {"contract_code": CONTRACT_CODE, "preferred_bank": "50515", "wallet_account": self.wallet}
         secret = {"api_key": API_KEY, "secret_key": SECRET_KEY}
-        return [TestConnection(self.rail, "", WALLET, CURRENCY, public, secret, "/portal/callback")]
+        return TestConnection(self.rail, path, self.wallet, CURRENCY, public, secret, f"{path}/portal/callback")
+
+    def _other(self, name: str) -> "MonnifySandbox":
+        if name not in self.others:
+            drawn = int.from_bytes(blake2b(name.encode(), digest_size=8).digest())
+            self.others[name] = MonnifySandbox(self.world, fee_minor=self.fee_minor, wallet=f"81{drawn % 10**8:08}")
+            self.others[name]._counts = self._counts  # References are Monnify's, not a merchant's.
+        return self.others[name]
 
     async def handle(self, call: WireCall) -> WireReply:
         """Answer one call. Raises: Drop."""
+        named = _NAMED.fullmatch(call.path)
+        if named is not None:
+            return await self._other(named[1]).handle(dataclasses.replace(call, path=named[2]))
         outside = call.path.startswith("/portal/") or call.path == "/api/v1/auth/login"
         if not outside and self.tokens.user_of(call.headers.get("authorization", ""), self.world.clock.now()) is None:
             return INVALID_TOKEN
@@ -122,7 +134,7 @@ class MonnifySandbox:
 
     async def _open(self, call: WireCall, _: Mapping[str, str]) -> WireReply:
         data = read_json(call.body) or {}
-        refused = _refusal(data)
+        refused = refusal(data)
         if refused is not None:
             return refused
         reference, name = data["accountReference"], data["accountName"]
@@ -140,24 +152,21 @@ class MonnifySandbox:
             if fault is Fault.DECLINED:
                 return failure(422, "You cannot reserve more than 1 account(s) for a customer", "R42")
             self._used.add(reference)
-            customer = {"name": data["customerName"], "email": data["customerEmail"]}
-            banks = list(BANKS) if data.get("getAllAvailableBanks", True) else data["preferredBanks"]
-            numbers = {bank: _account_number(reference, bank) for bank in banks}
-            self._accounts[reference] = Account(reference, name, customer, numbers, self.world.clock.now())
-            return success(_show(self._accounts[reference]))
+            self._accounts[reference] = open_account(data, self.world.clock.now())
+            return success(show(self._accounts[reference]))
 
         return await self.world.attempt(fault, effect, INTERNAL)
 
     async def _tell_account(self, call: WireCall, names: Mapping[str, str]) -> WireReply:
         async def effect() -> WireReply:
             found = self._accounts.get(names["reference"])
-            return NO_ACCOUNT if found is None else success(_show(found))
+            return NO_ACCOUNT if found is None else success(show(found))
 
         return await self.world.answer(self.rail, names["reference"], effect, INTERNAL)
 
     async def _close(self, call: WireCall, names: Mapping[str, str]) -> WireReply:
         found = self._accounts.pop(names["reference"], None)
-        return NO_ACCOUNT if found is None else success(_show(found))
+        return NO_ACCOUNT if found is None else success(show(found))
 
     # -- transactions -----------------------------------------------------------------------------------------
 
@@ -199,9 +208,9 @@ class MonnifySandbox:
 
     async def _tell_balance(self, call: WireCall, _: Mapping[str, str]) -> WireReply:
         await self.world.run_due()
-        if call.query.get("accountNumber") != WALLET:
+        if call.query.get("accountNumber") != self.wallet:
             return failure(404, "Supplied account number does not belong to merchant")
-        held = number(self.world.balance(self.rail, WALLET, CURRENCY), CURRENCY)
+        held = number(self.world.balance(self.rail, self.wallet, CURRENCY), CURRENCY)
         return success({"availableBalance": held, "ledgerBalance": held})
 
     # -- the payer's bank -------------------------------------------------------------------------------------
@@ -216,6 +225,9 @@ class MonnifySandbox:
 
     def pay_in(self, sent: Sent) -> Payment:
         """A transfer arrives; the same session is the same transfer. Raises: ValueError when nobody has the account."""
+        for other in self.others.values():
+            if other._find(sent) is not None:
+                return other.pay_in(sent)
         known = self._by_session.get(sent.session or "")
         if known is not None:
             return known
@@ -288,7 +300,7 @@ class MonnifySandbox:
         return Order(
             self.rail,
             payment.session,
-            WALLET,
+            self.wallet,
             payment.payer["accountNumber"],
             payment.amount_minor,
             payment.currency,
@@ -302,56 +314,3 @@ class MonnifySandbox:
         secret = "another key" if payment.mishap is Mishap.WRONG_SIGNATURE else SECRET_KEY
         headers = {"content-type": "application/json", "monnify-signature": sign(secret, body)}
         return CallbackRequest(url, body, "POST", headers)
-
-
-def _refusal(data: Mapping[str, Any]) -> WireReply | None:
-    """Why no account is opened for this, as the rail's pages list it."""
-    for name in NEEDED:
-        if not isinstance(data.get(name), str) or not data[name]:
-            return failure(400, f"Field {name} cannot be null")
-    if min(len(data["accountName"]), len(data["customerName"])) < NAME_MIN:
-        return failure(400, f"Names must have at least {NAME_MIN} characters")
-    if "@" not in data["customerEmail"]:
-        return failure(400, "Field customerEmail must be a well-formed email address")
-    if data["contractCode"] != CONTRACT_CODE:
-        return failure(422, "Invalid contract code supplied.")
-    if data["currencyCode"] != CURRENCY:
-        return failure(422, "Unknown currency code supplied.")
-    banks = data.get("preferredBanks")
-    if data.get("getAllAvailableBanks", True):
-        return None
-    if not isinstance(banks, list) or not banks:
-        return failure(400, "Field preferredBanks cannot be null")
-    strange = next((bank for bank in banks if bank not in BANKS), None)
-    return (
-        None if strange is None else failure(422, f"We do not support virtual accounts from banks with code {strange}.")
-    )
-
-
-def _account_number(reference: str, bank: str) -> str:
-    """Ten digits, the same for the same account."""
-    drawn = int.from_bytes(blake2b(f"{reference}:{bank}".encode(), digest_size=8).digest())
-    return f"6{drawn % 10**9:09}"
-
-
-def _show(account: Account) -> dict[str, Any]:
-    """An account in the rail's words."""
-    return {
-        "contractCode": CONTRACT_CODE,
-        "accountReference": account.reference,
-        "accountName": account.name,
-        "currencyCode": CURRENCY,
-        "customerEmail": account.customer["email"],
-        "customerName": account.customer["name"],
-        "accounts": [
-            {"bankCode": bank, "bankName": BANKS[bank], "accountNumber": its_number, "accountName": account.name}
-            for bank, its_number in account.numbers.items()
-        ],
-        "collectionChannel": "RESERVED_ACCOUNT",
-        "reservationReference": World.make_ref("monnify", account.reference) * 2,
-        "reservedAccountType": "GENERAL",
-        "status": "ACTIVE",
-        "createdOn": f"{account.created_at:%Y-%m-%d %H:%M:%S}.{account.created_at.microsecond // 1000:03}",
-        "incomeSplitConfig": [],
-        "restrictPaymentSource": False,
-    }
