@@ -26,7 +26,7 @@ OPERATIONS = [
 # Where the things that an address may name are listed.
 LISTED = {
     "account": "/ledger/accounts", "application": "/applications", "approval_request": "/approval-requests",
-    "atc_grant": "/atc-grants",
+    "atc_collection": "/atc-collections", "atc_grant": "/atc-grants",
     "bank_file": "/bank-files", "batch": "/payment-batches", "branch": "/branches", "change": "/payment-policy-changes",
     "connection": "/connections", "delivery": "/webhook-deliveries", "exception": "/payment-exceptions",
     "grant": "/grants", "hold": "/ledger/holds", "invitation": "/invitations", "key": "/keys", "link": "/links",

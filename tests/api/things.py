@@ -8,7 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from omniroute.api import openapi_document
+from omniroute.infra.events import Meta
 from omniroute.kit.ids import parse, show, uuid7
+from omniroute.money import atc
 from tests.api.hooks import make_delivery, make_webhook
 from tests.api.makers import CLOCK, Client, Makers, transfer
 from tests.api.paying import make_bank_file
@@ -69,6 +71,17 @@ class Things:
         }  # fmt: skip
         made: str = (await self.client.post("/atc-grants", body))["id"]
         return made
+
+    async def atc_collections(self, number: int, name: str) -> None:
+        granted, payer = await self.atc_grants(number, name), await self.partners(next(self.numbers), name)
+        async with self.makers.services.db.tx(self.client.tenant_id) as tx:
+            grant_id = parse("atc", granted)
+            await atc.approve_grant(tx, grant_id, actor="usr_checker", now=CLOCK.now(), meta=Meta())
+        body = {
+            "atc_grant_id": granted, "collected_from_id": payer, "collection_method": "CASH", "amount": 500,
+            "product_categories": [name], "reference": f"col-{number}",
+        }  # fmt: skip
+        await self.client.post("/atc-collections", body)
 
     async def applications(self, number: int, name: str) -> None:
         await self.client.post("/applications", {"code": f"a{number}", "name": name, "kind": "pos"})

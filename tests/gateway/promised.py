@@ -21,6 +21,7 @@ READY = {
     "GetReconciliationReport": frozenset({"finance_admin", "approver", "auditor", "owner", "integration"}),
     "InitiatePayment": frozenset({"finance_admin", "payment_initiator", "owner", "integration"}),
     "ProcessBulkPayment": frozenset({"finance_admin", "owner"}),
+    "RecordCollection": frozenset({"finance_admin", "payment_initiator", "owner", "integration"}),
 }
 """Who may ask for what."""
 
@@ -30,7 +31,6 @@ NOT_YET = {
     "CreateATCGrant": "authority to collect",
     "ApproveATCGrant": "authority to collect",
     "RevokeATCGrant": "authority to collect",
-    "RecordCollection": "authority to collect",
     "SettlementUpdates": "authority to collect",
     "GetATCHierarchy": "authority to collect",
 }

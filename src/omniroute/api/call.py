@@ -58,6 +58,7 @@ PREFIXES = {
     "reversal": "rev",
     "partner": "ptn",
     "atc_grant": "atc",
+    "atc_collection": "col",
 }
 """Path parameter -> prefix of the public id it takes. Account paths also take a code."""
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from omniroute.api import (
     actions,
+    actions_atc_collections,
     actions_decisions,
     actions_institutions,
+    atc_collections,
     atc_grants,
     audit,
     bank_files,
@@ -74,6 +76,7 @@ def operations() -> tuple[Operation, ...]:
         ledger_rates,
         ledger_check,
         atc_grants,
+        atc_collections,
         payments,
         payments_decisions,
         payment_batches,
@@ -88,6 +91,7 @@ def operations() -> tuple[Operation, ...]:
         bank_files,
         webhooks_in,
         actions,
+        actions_atc_collections,
         actions_decisions,
         actions_institutions,
         events,

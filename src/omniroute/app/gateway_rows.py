@@ -48,4 +48,10 @@ ROWS = (
         updates=_named("approval", "given", "executed", "rejected", "withdrawn", "expired"),
         known=_told("approvals_needed", "approvals_given"),
     ),
+    RowEvents(
+        Name("gateway", "atc_collections"),
+        inserts=("atc.collection.recorded",),
+        updates=("atc.collection.reversed",),
+        known=_told("reference", "currency", "level"),
+    ),
 )

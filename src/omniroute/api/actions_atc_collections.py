@@ -1,0 +1,177 @@
+"""Recording a collection as an action of a Hasura engine: by the rules of the REST door, in the form customers know."""
+
+from decimal import Decimal, InvalidOperation
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from omniroute.api.actions_form import Camel, MalformedAction, action, answer, shape
+from omniroute.api.actions_payments import amount_of
+from omniroute.api.atc_collections import own_reference, request_in
+from omniroute.api.atc_collections_shapes import facts_in
+from omniroute.api.call import Call
+from omniroute.api.operations import Raw, Reply
+from omniroute.infra.postgres import Tx
+from omniroute.kit import ids
+from omniroute.kit.currency import exponent
+from omniroute.kit.money import decimal_text
+from omniroute.money import atc
+from omniroute.money.atc import Collection, CollectionType, GeoPoint, NotRecorded, RecordCollection
+from omniroute.parties import tenants
+from omniroute.parties.access import Permission, PermissionMissing
+
+
+class PointInput(Camel):
+    """Where something was collected, in degrees."""
+
+    latitude: Any
+    longitude: Any
+
+
+class CollectionInput(Camel, kw_only=True):
+    """What was collected. `amount` in major units, or `amountMinor`; of the grant's currency.
+
+    Without `atcGrantId` the grant is found, in `currency` or the organisation's own. `granteeId`: who collects.
+    """
+
+    collected_from_id: str
+    collection_method: CollectionType
+    amount: Any = None
+    amount_minor: int | str | None = None
+    currency: str | None = None
+    atc_grant_id: str | None = None
+    grantee_id: str | None = None
+    payment_reference: str | None = None
+    order_id: str | None = None
+    invoice_id: str | None = None
+    collection_point: PointInput | None = None
+    collected_by: str | None = None
+    notes: str | None = None
+    reference: str | None = None
+    product_ids: list[str] | None = None
+    product_categories: list[str] | None = None
+    customer_tier: str | None = None
+    zone: str | None = None
+    order_type: str | None = None
+
+
+def _id(field: str, prefix: str, text: str | None) -> UUID | None:
+    """An id as rows have it (a UUID), or as the REST door shows it. Raises: MalformedAction."""
+    if text is None:
+        return None
+    try:
+        return ids.parse(prefix, text) if text.startswith(f"{prefix}_") else UUID(text)
+    except ValueError:
+        raise MalformedAction(f"{field}: expected a UUID or {prefix}_...") from None
+
+
+def _degrees(field: str, given: object) -> Decimal:
+    """Raises: MalformedAction."""
+    try:
+        if isinstance(given, int | str | Decimal) and not isinstance(given, bool) and len(str(given)) <= 20:
+            return Decimal(given)
+    except InvalidOperation:
+        pass
+    raise MalformedAction(f"{field}: expected degrees")
+
+
+def _command(asked: CollectionInput, currency: str, reference: str) -> RecordCollection:
+    """Raises: MalformedAction, MalformedAmount, UnknownCurrency."""
+    payer = _id("collectedFromId", "ptn", asked.collected_from_id)
+    assert payer is not None
+    point = asked.collection_point
+    return RecordCollection(
+        reference=asked.reference or reference,
+        amount_minor=amount_of(asked.amount, asked.amount_minor, currency),
+        collected_from_id=payer,
+        method=asked.collection_method,
+        grant_id=_id("atcGrantId", "atc", asked.atc_grant_id),
+        grantee_id=_id("granteeId", "ptn", asked.grantee_id),
+        currency=currency,
+        payment_reference=asked.payment_reference,
+        order_id=_id("orderId", "ord", asked.order_id),
+        invoice_id=_id("invoiceId", "inv", asked.invoice_id),
+        point=None
+        if point is None
+        else GeoPoint(_degrees("latitude", point.latitude), _degrees("longitude", point.longitude)),
+        collected_by=_id("collectedBy", "ptn", asked.collected_by),
+        notes=asked.notes,
+        facts=facts_in(
+            asked.product_ids or (),
+            asked.product_categories or (),
+            asked.customer_tier,
+            asked.zone,
+            asked.order_type,
+        ),
+    )
+
+
+async def _currency(tx: Tx, asked: CollectionInput) -> str:
+    """Raises: MalformedAction, GrantNotFound."""
+    if asked.currency is not None:
+        return asked.currency
+    grant_id = _id("atcGrantId", "atc", asked.atc_grant_id)
+    if grant_id is not None:
+        return (await atc.find_grant(tx, grant_id)).currency
+    return (await tenants.get_organisation(tx)).currency
+
+
+def _shown(one: Collection) -> dict[str, Any]:
+    def major(minor: int) -> msgspec.Raw:
+        return msgspec.Raw(decimal_text(minor, exponent(one.currency)).encode())  # A number with all its digits.
+
+    return {
+        "id": str(one.collection_id),
+        "collectionId": ids.show("col", one.collection_id),
+        "reference": one.reference,
+        "atcGrantId": str(one.grant_id),
+        "currency": one.currency,
+        "grossAmount": major(one.gross_minor),
+        "commissionAmount": major(one.commission_minor),
+        "netAmount": major(one.net_minor),
+        "settlementStatus": one.settlement_status.value.upper(),
+        "fundedAt": one.funded_at,
+        "createdAt": one.created_at,
+    }
+
+
+def _reference(call: Call, raw: Raw) -> str:
+    """The reference of a collection that came without one: the same idempotency key makes the same."""
+    key = raw.headers.get("idempotency-key")
+    if key is None:
+        return own_reference()
+    text = f"{call.tenant_id}\n{call.caller.subject}\n{key}".encode()
+    return f"COL-{blake2b(text, digest_size=13).hexdigest().upper()}"
+
+
+async def _record(call: Call, raw: Raw, given: dict[str, Any]) -> dict[str, Any]:
+    if call.caller.branches is not None:
+        raise PermissionMissing("the permission must be held in the whole organisation", permission=call.permission)
+    asked = shape(given, CollectionInput)
+    reference = _reference(call, raw)
+
+    async def work(tx: Tx) -> dict[str, Any]:
+        command = _command(asked, await _currency(tx, asked), reference)
+        (outcome,) = await atc.record_collections(tx, [request_in(call, command)], now=call.now, today=call.today)
+        if isinstance(outcome, NotRecorded):
+            raise outcome.refusal
+        return _shown(outcome.collection)
+
+    # Saying it twice is the same as once: the same reference with the same content is the same collection.
+    return await call.services.db.run(work, tenant_id=call.tenant_id, idempotent=True)
+
+
+@action("record-collection")
+async def action_record_collection(call: Call, raw: Raw) -> Reply:
+    """Record what was collected by authority, for a Hasura engine.
+
+    Input: `atcGrantId` or what the grant is found by, `collectedFromId`, `collectionMethod`, `amount` and more. Output:
+    the collector's level of the collection. A repeat under the same `reference`, or the same key, records nothing new.
+    """
+
+    async def handler(asked: Call, given: dict[str, Any]) -> dict[str, Any]:
+        return await _record(asked, raw, given)
+
+    return await answer(call, raw, Permission.ATC_COLLECT, handler)
