@@ -31,7 +31,8 @@ LISTED = {
     "connection": "/connections", "delivery": "/webhook-deliveries", "exception": "/payment-exceptions",
     "grant": "/grants", "hold": "/ledger/holds", "invitation": "/invitations", "key": "/keys", "link": "/links",
     "partner": "/partners", "payment": "/payments", "period": "/ledger/periods", "provider": "/identity-providers",
-    "provider_event": "/provider-events", "schedule": "/payment-schedules",
+    "provider_event": "/provider-events", "remittance": "/remittances", "schedule": "/payment-schedules",
+    "settlement": "/settlements",
     "transaction": "/ledger/transactions?kind=posting", "user": "/people", "webhook": "/webhooks",
 }  # fmt: skip
 # What comes only with time, decisions and background work. Their policies are read by tests/house.

@@ -14,6 +14,7 @@ from omniroute.money import atc
 from tests.api.hooks import make_delivery, make_webhook
 from tests.api.makers import CLOCK, Client, Makers, transfer
 from tests.api.paying import make_bank_file
+from tests.api.settling import make_settlement
 
 LISTS = {
     page["operationId"]: (path.removeprefix("/v1/{tenant}"), {p["name"]: p for p in page["parameters"]})
@@ -71,6 +72,13 @@ class Things:
         }  # fmt: skip
         made: str = (await self.client.post("/atc-grants", body))["id"]
         return made
+
+    async def settlements(self, number: int, name: str) -> None:
+        grantor, grantee = [parse("ptn", await self.partners(next(self.numbers), name)) for _ in range(2)]
+        db, tenant_id = self.makers.services.db, self.client.tenant_id
+        await make_settlement(db, tenant_id, grantor, grantee, mark=f"stl-{number}", now=CLOCK.now())
+
+    remittances = settlements
 
     async def atc_collections(self, number: int, name: str) -> None:
         granted, payer = await self.atc_grants(number, name), await self.partners(next(self.numbers), name)

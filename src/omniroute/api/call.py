@@ -57,6 +57,8 @@ PREFIXES = {
     "approval_request": "apr",
     "reversal": "rev",
     "partner": "ptn",
+    "settlement": "stl",
+    "remittance": "rem",
     "atc_grant": "atc",
     "atc_collection": "col",
 }

@@ -59,6 +59,7 @@ TAGS = {
     "Rates": "Exchange rates, quotes and conversions.",
     "Payments": "Payments out: initiate, approve, follow; what is unknown and what does not add up.",
     "Schedules": "Standing orders: payments on dates to come.",
+    "Settlements": "What was collected by authority is paid out, and what collectors have in hand is paid in.",
     "Desk": "What a person decides on evidence, and a second one agrees to.",
     "Authority to collect": "Who may collect money for whom, on which terms.",
     "Payment policies": "What an organisation has decided about its payments: routes, fees, approvals, limits.",

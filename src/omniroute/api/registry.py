@@ -44,6 +44,7 @@ from omniroute.api import (
     providers,
     roles,
     sessions,
+    settlements,
     webhooks,
     webhooks_in,
 )
@@ -77,6 +78,7 @@ def operations() -> tuple[Operation, ...]:
         ledger_check,
         atc_grants,
         atc_collections,
+        settlements,
         payments,
         payments_decisions,
         payment_batches,

@@ -26,6 +26,7 @@ from omniroute.money.batches import BatchWorker
 from omniroute.money.connections import ConnectionLinks
 from omniroute.money.policies import PolicyRulebooks
 from omniroute.money.schedules import ScheduleRunner
+from omniroute.money.settlement import SettlementRunner
 from omniroute.parties import access, webhooks
 from omniroute.ports.rails import Connector
 
@@ -47,6 +48,7 @@ class Money:
     statements: payments.StatementReader
     batches: BatchWorker
     schedules: ScheduleRunner
+    settlements: SettlementRunner
     returner: desk.Returner
     collector: collections.Collector
     grants: atc.GrantExpirer
@@ -227,6 +229,7 @@ def _money(
         statements,
         batches,
         schedules,
+        SettlementRunner(worker_db, rulebooks, clock=clock, business_day=days),
         returner,
         collector,
         atc.GrantExpirer(worker_db, clock=clock),

@@ -232,6 +232,10 @@ async def _read_statements(house: House) -> int:
     return await house.money.statements.read_due()
 
 
+async def _settle(house: House) -> int:
+    return await house.money.settlements.round()
+
+
 async def _watch(house: House) -> int:
     await connections.watch(house.worker_db, house.money.links, clock=house.clock)
     return 0  # Each is looked at once a minute.
@@ -276,6 +280,7 @@ JOBS = (
     Job("payments.expire", _expire_payments, _often),
     Job("payments.reversals", _return, _often),
     Job("schedules.run", _run_schedules, _often),
+    Job("settlement.run", _settle, _often),
     Job("collections.accounts", _open_accounts, _often),
     Job("collections.credits", _ask_credits, _soon),
     Job("collections.fetch", _fetch_credits, lambda settings: 10 * settings.worker_interval_ms),

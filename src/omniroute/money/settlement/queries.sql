@@ -77,7 +77,7 @@ UPDATE atc_settlement_item SET released_at = %(now)s
 -- One settlement.
 SELECT * FROM atc_settlement_batch WHERE tenant_id = %(tenant)s AND batch_id = %(batch)s
 
--- name: list_batches
+-- name: list_settlements
 -- A page of settlements.
 -- sort: -created_at = b.created_at::timestamptz
 -- sort: reference = b.reference::text unique

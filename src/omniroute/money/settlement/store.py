@@ -6,7 +6,7 @@ from omniroute.infra.postgres import load
 from omniroute.money.settlement.model import BatchState, Cause, Remittance, RemittanceItem, SettlementBatch
 
 SQL = load("omniroute.money.settlement")
-SETTLEMENTS = SQL.listing("list_batches")
+SETTLEMENTS = SQL.listing("list_settlements")
 REMITTANCES = SQL.listing("list_remittances")
 
 
