@@ -247,6 +247,7 @@ async def test_what_nobody_was_told_of_is_fetched(shop: Drive, mishap: Mishap) -
     assert page.cursor is None
     assert page.credits == (await found(shop, reference),)
     await shop.pass_time(seconds=1)
+    await shop.hears(1 if mishap is Mishap.NONE else 0)
     assert len(shop.heard) == (1 if mishap is Mishap.NONE else 0)
     await shop.pass_time(seconds=LATE.total_seconds())
     await shop.hears(0 if mishap is Mishap.LOST_NOTIFICATION else 1)
