@@ -16,11 +16,15 @@ READY = {
     "GetPaymentStatus": frozenset(
         {"finance_admin", "payment_initiator", "approver", "auditor", "support", "user", "owner", "integration"}
     ),
+    "ApproveATCGrant": frozenset({"approver", "finance_admin", "owner"}),
+    "CreateATCGrant": frozenset({"customer_admin", "finance_admin", "owner"}),
+    "GetATCHierarchy": _COLLECTED,
     "GetCollectionsByATC": _COLLECTED,
     "GetPendingSettlements": _COLLECTED,
     "GetReconciliationReport": frozenset({"finance_admin", "approver", "auditor", "owner", "integration"}),
     "InitiatePayment": frozenset({"finance_admin", "payment_initiator", "owner", "integration"}),
     "ProcessBulkPayment": frozenset({"finance_admin", "owner"}),
+    "RevokeATCGrant": frozenset({"customer_admin", "finance_admin", "owner"}),
     "RecordCollection": frozenset({"finance_admin", "payment_initiator", "owner", "integration"}),
 }
 """Who may ask for what."""
@@ -28,11 +32,7 @@ READY = {
 NOT_YET = {
     "CreateVirtualAccount": "virtual accounts",
     "VirtualAccountTransactions": "virtual accounts",
-    "CreateATCGrant": "authority to collect",
-    "ApproveATCGrant": "authority to collect",
-    "RevokeATCGrant": "authority to collect",
     "SettlementUpdates": "authority to collect",
-    "GetATCHierarchy": "authority to collect",
 }
 """What they wait for. One that works is moved up, or the tests fail."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from omniroute.api import (
     actions,
+    actions_atc,
     actions_atc_collections,
     actions_decisions,
     actions_institutions,
@@ -94,6 +95,7 @@ def operations() -> tuple[Operation, ...]:
         webhooks_in,
         actions,
         actions_atc_collections,
+        actions_atc,
         actions_decisions,
         actions_institutions,
         events,
