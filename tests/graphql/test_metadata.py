@@ -97,3 +97,14 @@ async def test_check_names_what_does_not_fit_and_what_is_not_served(owner_db: Da
         "table shop.payment update permission of both: the roles it inherits from differ; "
         "it has none until one is written for it",
     ]
+
+
+def test_fractions_keep_their_digits(tmp_path: Path) -> None:
+    permission = "permission: {columns: '*', filter: {n: {_lt: 0.12345678901234567890}}}"
+    write(
+        tmp_path,
+        databases__databases="- name: default\n  kind: postgres\n  tables: !include tables.yaml\n",
+        databases__tables=f"- table: {{schema: a, name: b}}\n  select_permissions: [{{role: r, {permission}}}]\n",
+    )
+    [table] = load_metadata(tmp_path).sources[0].tables
+    assert str(table.select[0].filter["n"]["_lt"]) == "0.12345678901234567890"

@@ -96,7 +96,7 @@ def _unfit_writing(model: Model, tracked: Tracked, verb: Verb, permission: Permi
     if unknown:
         yield Problem(where, f"names columns that do not exist: {', '.join(unknown)}", is_wrong=True)
     elif read_presets(tracked, permission.presets) is None:
-        yield Problem(where, "session variables inside of JSON values are not served; it is left out", is_wrong=True)
+        yield Problem(where, "a session variable in set cannot be the name of a member; it is left out", is_wrong=True)
     unwritten = sorted(name for name in permission.columns or () if name in columns and not columns[name].is_written)
     if unwritten:
         yield Problem(where, f"names columns that PostgreSQL computes itself: {', '.join(unwritten)}")

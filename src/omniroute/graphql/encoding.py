@@ -22,6 +22,6 @@ def encode(value: Any) -> str:
             return "{" + ",".join(f"{json.dumps(name)}:{encode(item)}" for name, item in value.items()) + "}"
         case list():
             return "[" + ",".join(encode(item) for item in value) + "]"
-        case Decimal():
+        case Decimal() | float():  # One that remembers how it was written says so.
             return str(value)
     return json.dumps(value)

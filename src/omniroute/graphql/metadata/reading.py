@@ -4,6 +4,7 @@ Parts are joined as the CLI does: `!include`, as a tag or as a quoted string, na
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,18 @@ FILES = {
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML without surprises: plain values only, and `!include`."""
+    """YAML without surprises: plain values only, numbers with every digit, and `!include`."""
 
 
+def _fraction(loader: Any, node: Any) -> Any:
+    """A filter may hold more digits than a binary fraction."""
+    try:
+        return Decimal(str(loader.construct_scalar(node)))
+    except ArithmeticError:
+        return loader.construct_yaml_float(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:float", _fraction)
 _Loader.add_constructor("!include", lambda loader, node: "!include " + str(loader.construct_scalar(node)))
 
 

@@ -21,9 +21,12 @@ from omniroute.graphql.model.expressions import (
     Listed,
     Not,
     Or,
+    Template,
     Term,
 )
 from omniroute.graphql.model.tables import Model
+
+_SESSION = "x-hasura-"
 
 
 class FilterUnreadable(Exception):
@@ -132,13 +135,29 @@ def _plain(key: str) -> str:
     return "_" + key[1:] if key.startswith("$") else key
 
 
-def read_value(given: Any) -> Constant | FromSession:
-    """A value in a permission: itself, or the session variable it names.
+def read_value(given: Any) -> Constant | FromSession | Template:
+    """A value in a permission: itself, the session variable it names, or JSON with session variables in it.
 
     Raises: FilterUnreadable.
     """
-    if isinstance(given, str) and given.lower().startswith("x-hasura-"):
-        return FromSession(given.lower())
-    if isinstance(given, Mapping | list) and "x-hasura-" in str(given).lower():
-        raise FilterUnreadable("session variables inside of JSON values are not served")
+    match given:
+        case str() if given.lower().startswith(_SESSION):
+            return FromSession(given.lower())
+        case Mapping() if _has_session(given):
+            if any(str(name).lower().startswith(_SESSION) for name in given):
+                raise FilterUnreadable("a session variable cannot be the name of a member")
+            return Template({str(name): read_value(item) for name, item in given.items()})
+        case list() if _has_session(given):
+            return Template(tuple(read_value(item) for item in given))
     return Constant(given)
+
+
+def _has_session(given: Any) -> bool:
+    match given:
+        case str():
+            return given.lower().startswith(_SESSION)
+        case Mapping():
+            return any(map(_has_session, (*given, *given.values())))
+        case list():
+            return any(map(_has_session, given))
+    return False

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from omniroute.graphql.metadata.tree import DeletePermission, InsertPermission, Name, UpdatePermission
 from omniroute.graphql.model.catalog import Column
-from omniroute.graphql.model.expressions import TRUE, Constant, Expression, FromSession
+from omniroute.graphql.model.expressions import TRUE, Constant, Expression, FromSession, Template
 from omniroute.graphql.model.filters import FilterUnreadable, read_value
 from omniroute.graphql.model.roles import ADMIN, GRAPHQL_NAME, RoleView, TableView, guard, is_query
 from omniroute.graphql.model.tables import Link, Model, Tracked, TrackedFunction
@@ -14,7 +14,7 @@ from omniroute.graphql.model.tables import Link, Model, Tracked, TrackedFunction
 Verb = Literal["insert", "update", "delete"]
 Permission = InsertPermission | UpdatePermission | DeletePermission
 P = TypeVar("P", bound=Permission)
-Preset = Constant | FromSession
+Preset = Constant | FromSession | Template
 
 VERBS: tuple[Verb, ...] = ("insert", "update", "delete")
 

@@ -4,7 +4,6 @@ A value of a request is turned into text, the form PostgreSQL reads it in; Postg
 is cast to. Numbers keep every digit: nothing passes through a binary fraction that did not come in as one.
 """
 
-import json
 import re
 from decimal import Decimal
 from typing import Any
@@ -28,6 +27,7 @@ from graphql import (
     VariableNode,
 )
 
+from omniroute.graphql.encoding import encode
 from omniroute.graphql.model.catalog import PgType
 
 NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric", "money"})
@@ -76,7 +76,7 @@ def make_scalar(name: str) -> GraphQLScalarType:
 def as_parameter(value: Any, *, is_json: bool) -> Any:
     """What the driver is given: text, or a list of texts; PostgreSQL casts it."""
     if is_json:
-        return json.dumps(value, default=_json_number)
+        return encode(value)
     match value:
         case None | str():
             return value
@@ -85,11 +85,6 @@ def as_parameter(value: Any, *, is_json: bool) -> Any:
         case list():
             return [as_parameter(item, is_json=False) for item in value]
     return str(value)
-
-
-def _json_number(value: Any) -> Any:
-    assert isinstance(value, Decimal)
-    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def _plain(value: Any) -> Any:
@@ -154,9 +149,7 @@ def _json_literal(node: ValueNode, variables: dict[str, Any] | None = None) -> A
     match node:
         case StringValueNode() | BooleanValueNode() | EnumValueNode():
             return node.value
-        case IntValueNode():
-            return int(node.value)
-        case FloatValueNode():
+        case IntValueNode() | FloatValueNode():
             return Decimal(node.value)
         case NullValueNode():
             return None
