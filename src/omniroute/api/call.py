@@ -60,6 +60,8 @@ PREFIXES = {
     "settlement": "stl",
     "remittance": "rem",
     "atc_grant": "atc",
+    "virtual_account": "vac",
+    "credit": "crd",
     "atc_collection": "col",
 }
 """Path parameter -> prefix of the public id it takes. Account paths also take a code."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from omniroute.api import (
     actions,
+    actions_collections,
     actions_atc,
     actions_atc_collections,
     actions_decisions,
