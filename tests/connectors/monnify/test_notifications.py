@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -137,3 +138,24 @@ def test_a_damaged_notification_never_says_another_amount() -> None:
             if event.credit is not None and event.credit.settled:
                 assert event.credit.amount == Money(300_000, "NGN"), label
             "".join(map(str, event.result.answer.raw.values())).encode("utf-8")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.sampled_from(["PAID", "NGN", "3000.00"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(NOTIFIED["eventData"])), JSON, max_size=4), st.booleans())
+def test_whatever_is_sent_is_read_or_unreadable_and_never_another_failure(fields: dict[str, Any], signed: bool) -> None:
+    try:
+        [event] = read(changed(**fields), signature=None if signed else "00")
+    except RailAnswerUnreadable:
+        return
+    assert event.trust is (Trust.VERIFIED if signed else Trust.REJECTED)
+    if event.credit is not None:
+        assert event.credit.amount.amount_minor >= 0
+        assert event.credit.fee is None or 0 <= event.credit.fee.amount_minor <= event.credit.amount.amount_minor
+        assert event.credit.credit_id == event.result.provider_ref
+    json.dumps(event.result.answer.raw).encode()

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from omniroute.connectors.monnify import Monnify
 from omniroute.infra.http import ExchangeFailed, Tokens
@@ -370,3 +371,18 @@ async def test_amounts_are_written_and_read_to_the_last_digit(shop: Drive) -> No
         told = [event.credit.amount for event in events if event.credit and event.credit.credit_id == reference]
         minor = int(Decimal(written) * 100)
         assert [*told, (await found(shop, reference)).amount] == [Money(minor, "NGN")] * 2
+
+
+async def test_no_secret_and_no_persons_name_is_in_any_log_line() -> None:
+    async with drive(RAIL, MonnifySandbox, secret={"bvn": "21212121212"}) as driven:
+        with structlog.testing.capture_logs() as lines:
+            made = await RAIL.open_account(driven.context, WANTED)
+            await RAIL.find_credit(driven.context, await pay(driven, made, payer={"accountName": "Emeka Eze"}))
+            await RAIL.fetch_credits(driven.context, START, None)
+            await RAIL.fetch_balances(driven.context)
+            await RAIL.close_account(driven.context, WANTED.our_ref)
+        assert any(one["event"] == "exchange" for one in lines)
+        shown = repr(lines)
+        tokens = [kept for kept, _ in driven.context.tokens._kept.values()]  # type: ignore[attr-defined]
+        for secret in (*driven.connection.secret.values(), *tokens, "21212121212", "nkechi@", "Nkechi Obi", "EMEKA"):
+            assert secret not in shown

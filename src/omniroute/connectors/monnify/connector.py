@@ -78,7 +78,9 @@ CURRENCY = "NGN"
 TOKEN = "access"  # noqa: S105 - its name in the cache.
 TOKEN_LIFE = timedelta(minutes=5)
 """Of a token that does not say how long it lives."""
-SECRETS = frozenset({"authorization", "accessToken", "bvn", "nin", "customerEmail"})
+SECRETS = frozenset(
+    {"authorization", "accessToken", "bvn", "nin", "customerEmail", "customerName", "accountName", "email", "name"}
+)
 SIGNATURE = "monnify-signature"
 CREDITS_MAX = 20
 """Transactions on a page of the search; each is asked about by itself."""
