@@ -28,12 +28,14 @@ LISTED = {
     "account": "/ledger/accounts", "application": "/applications", "approval_request": "/approval-requests",
     "atc_collection": "/atc-collections", "atc_grant": "/atc-grants",
     "bank_file": "/bank-files", "batch": "/payment-batches", "branch": "/branches", "change": "/payment-policy-changes",
-    "connection": "/connections", "delivery": "/webhook-deliveries", "exception": "/payment-exceptions",
+    "connection": "/connections", "credit": "/credits",
+    "delivery": "/webhook-deliveries", "exception": "/payment-exceptions",
     "grant": "/grants", "hold": "/ledger/holds", "invitation": "/invitations", "key": "/keys", "link": "/links",
     "partner": "/partners", "payment": "/payments", "period": "/ledger/periods", "provider": "/identity-providers",
     "provider_event": "/provider-events", "remittance": "/remittances", "schedule": "/payment-schedules",
     "settlement": "/settlements",
-    "transaction": "/ledger/transactions?kind=posting", "user": "/people", "webhook": "/webhooks",
+    "transaction": "/ledger/transactions?kind=posting", "user": "/people",
+    "virtual_account": "/virtual-accounts", "webhook": "/webhooks",
 }  # fmt: skip
 # What comes only with time, decisions and background work. Their policies are read by tests/house.
 EMPTY = {

@@ -37,6 +37,7 @@ class Things:
     webhook: str = ""
     batch: str = ""
     schedule: str = ""
+    issuer: str = ""
 
     async def path(self, name: str) -> str:
         """Where the list is; what it stands below is made the first time."""
@@ -90,6 +91,46 @@ class Things:
             "product_categories": [name], "reference": f"col-{number}",
         }  # fmt: skip
         await self.client.post("/atc-collections", body)
+
+    async def virtual_accounts(self, number: int, name: str) -> str:
+        if not self.issuer:
+            self.issuer = f"c{number}"
+            body = {
+                "code": self.issuer, "name": name, "rail": "monnify", "currency": "NGN", "endpoint": "http://127.0.0.1:9",
+                "public": {"contract_code": "1"}, "secret": {"api_key": "x", "secret_key": "x"},
+            }  # fmt: skip
+            await self.client.post("/connections", body)
+        owner = {"code": f"v{number}", "kind": "CUSTOMER", "name": name, "email": "nkechi@stores.example"}
+        body = {
+            "owner_id": (await self.client.post("/partners", owner))["id"], "owner_type": "CUSTOMER", "currency": "NGN",
+            "connection": self.issuer, "account_name": name,
+        }  # fmt: skip
+        made: str = (await self.client.post("/virtual-accounts", body))["id"]
+        return made
+
+    async def credits(self, number: int, name: str) -> None:
+        account_id, now = parse("vac", await self.virtual_accounts(number, name)), CLOCK.now()
+        assert self.makers.services.worker_db is not None
+        async with self.makers.services.worker_db.tx(self.client.tenant_id) as tx:
+            await tx.connection.execute(
+                "INSERT INTO virtual_account_credit (tenant_id, credit_id, connection_id, provider_credit_id, our_ref,"
+                " amount_minor, fee_minor, currency, paid_at, received_at, transaction_id, state, reason, updated_at)"
+                " SELECT tenant_id, %s, connection_id, %s, our_ref, %s, 0, 'NGN', %s, %s, %s, 'unplaced', %s, %s"
+                " FROM virtual_account WHERE tenant_id = %s AND virtual_account_id = %s",
+                [uuid7(), f"k{number}", number, now, now, uuid7(), name, now, tx.tenant, account_id],
+            )
+            await tx.connection.execute(
+                "INSERT INTO collection_hint (tenant_id, connection_id, provider_credit_id, ask_at, heard_at,"
+                " updated_at) SELECT tenant_id, connection_id, provider_credit_id, %s, %s, %s"
+                " FROM virtual_account_credit WHERE tenant_id = %s AND provider_credit_id = %s",
+                [now, now, now, tx.tenant, f"k{number}"],
+            )
+            await tx.connection.execute(
+                "INSERT INTO collection_cursor (tenant_id, connection_id, fetched_until, fetch_at)"
+                " SELECT tenant_id, connection_id, %s, %s FROM virtual_account"
+                " WHERE tenant_id = %s AND virtual_account_id = %s ON CONFLICT DO NOTHING",
+                [now, now, tx.tenant, account_id],
+            )
 
     async def applications(self, number: int, name: str) -> None:
         await self.client.post("/applications", {"code": f"a{number}", "name": name, "kind": "pos"})

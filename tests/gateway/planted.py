@@ -46,7 +46,8 @@ async def plant(owner: Database, corner: Corner) -> None:
     maker, checker = show("usr", corner.id("maker")), show("usr", corner.id("checker"))
     nouns = (
         "branch maker role grant account txn connection payment attempt step exception batch schedule request endpoint "
-        "delivery event hold float run match unmatched partner grantee atc scope tier collected gathered"
+        "delivery event hold float run match unmatched partner grantee atc scope tier collected gathered "
+        "virtual vledger credit arrival"
     )
     given = {
         "tenant": corner.tenant_id, "mark": corner.mark, "at": AT, "by": maker, "checked_by": checker,
@@ -196,4 +197,26 @@ ROWS = [
        VALUES (%(tenant)s, %(gathered)s, %(gathered)s, 0, true, %(atc)s, %(grantee)s, %(mark)s, %(txn)s, %(partner)s,
                'CASH', 'in_hand', 'NGN', 500050, 12501, 487549, '2026-03-03', '2026-03-05', %(txn)s, 6.5244, 3.3792,
                %(mark)s, %(by)s, %(at)s)""",
+    """INSERT INTO virtual_account (tenant_id, virtual_account_id, reference, our_ref, connection_id, status, owner_id,
+                                    owner_type, currency, wanted_name, customer_name, customer_email, account_number,
+                                    bank_code, bank_name, account_name, ledger_account_id, collection_rules, metadata,
+                                    requested_by, created_at, updated_at, opened_at)
+       VALUES (%(tenant)s, %(virtual)s, %(mark)s, 'our-' || %(mark)s, %(connection)s, 'active', %(partner)s, 'CUSTOMER',
+               'NGN', %(mark)s, %(mark)s, 'nkechi@stores.example', '62547' || %(mark)s, '50515', 'Moniepoint', %(mark)s,
+               %(vledger)s, '{"min_minor": 10050}', '{"order": "7"}', %(by)s, %(at)s, %(at)s, %(at)s)""",
+    """INSERT INTO ledger_balance (tenant_id, account_id, branch_id, posted_credit, posted_debit, version, currency,
+                                   normal_side, deferred)
+       VALUES (%(tenant)s, %(vledger)s, %(branch)s, 250050, 0, 1, 'NGN', 'c', false),
+              (%(tenant)s, %(credit)s, %(branch)s, 0, 250050, 0, 'NGN', 'd', true)""",
+    """INSERT INTO ledger_entry (tenant_id, txn_id, account_id, amount_minor, balance_after, version, booked_at,
+                                 value_on, leg, side, layer, currency)
+       VALUES (%(tenant)s, %(arrival)s, %(vledger)s, 250050, 250050, 1, %(at)s, '2026-03-02', 0, 'c', 'p', 'NGN'),
+              (%(tenant)s, %(arrival)s, %(credit)s, 250050, NULL, NULL, %(at)s, '2026-03-02', 1, 'd', 'p', 'NGN')""",
+    """INSERT INTO virtual_account_credit (tenant_id, credit_id, connection_id, provider_credit_id, our_ref,
+                                           virtual_account_id, amount_minor, fee_minor, currency, session_id, narration,
+                                           paid_at, received_at, transaction_id, credited_transaction_id, state,
+                                           updated_at)
+       VALUES (%(tenant)s, %(credit)s, %(connection)s, 'their-' || %(mark)s, 'our-' || %(mark)s, %(virtual)s, 250050,
+               1000, 'NGN', 'session-' || %(mark)s, 'March', %(at)s, %(at)s, %(arrival)s, %(arrival)s, 'booked',
+               %(at)s)""",
 ]

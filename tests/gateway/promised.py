@@ -26,12 +26,12 @@ READY = {
     "ProcessBulkPayment": frozenset({"finance_admin", "owner"}),
     "RevokeATCGrant": frozenset({"customer_admin", "finance_admin", "owner"}),
     "RecordCollection": frozenset({"finance_admin", "payment_initiator", "owner", "integration"}),
+    "CreateVirtualAccount": frozenset({"finance_admin", "customer_admin", "owner"}),
+    "VirtualAccountTransactions": _COLLECTED,
 }
 """Who may ask for what."""
 
 NOT_YET = {
-    "CreateVirtualAccount": "virtual accounts",
-    "VirtualAccountTransactions": "virtual accounts",
     "SettlementUpdates": "authority to collect",
 }
 """What they wait for. One that works is moved up, or the tests fail."""

@@ -20,7 +20,7 @@ SEEN = sorted(
 )
 
 # Rows of a corner; and what is the whole organisation's is seen from a branch as well, or not at all.
-ROWS = {"ledger_entries": 2, "partners": 2}
+ROWS = {"ledger_entries": 4, "partners": 2}
 NOT_OF_A_BRANCH = {
     "atc_collections",
     "atc_commission_tiers",
@@ -30,6 +30,8 @@ NOT_OF_A_BRANCH = {
     "bank_statement_entries",
     "bank_statements",
     "partners",
+    "virtual_account_credits",
+    "virtual_accounts",
 }
 FOR_THE_WHOLE_ONLY = {
     "reconciliation_exceptions",

@@ -96,6 +96,9 @@ READS = {
     "atc_scope_configs": "atc.read",
     "atc_commission_tiers": "atc.read",
     "users": "people.read",
+    "virtual_accounts": "collections.read",
+    "virtual_account_credits": "collections.read",
+    "virtual_account_transactions": "collections.read",
     "webhook_endpoints": "webhooks.read",
     "webhook_deliveries": "webhooks.read",
 }

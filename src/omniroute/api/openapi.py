@@ -61,6 +61,7 @@ TAGS = {
     "Schedules": "Standing orders: payments on dates to come.",
     "Settlements": "What was collected by authority is paid out, and what collectors have in hand is paid in.",
     "Desk": "What a person decides on evidence, and a second one agrees to.",
+    "Virtual accounts": "Account numbers that providers lend, and the money that comes in on them.",
     "Authority to collect": "Who may collect money for whom, on which terms.",
     "Payment policies": "What an organisation has decided about its payments: routes, fees, approvals, limits.",
     "Institutions": "Banks and operators that can be paid.",

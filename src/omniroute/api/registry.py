@@ -6,9 +6,9 @@ from typing import Any
 
 from omniroute.api import (
     actions,
-    actions_collections,
     actions_atc,
     actions_atc_collections,
+    actions_collections,
     actions_decisions,
     actions_institutions,
     atc_collections,
@@ -47,6 +47,7 @@ from omniroute.api import (
     roles,
     sessions,
     settlements,
+    virtual_accounts,
     webhooks,
     webhooks_in,
 )
@@ -78,6 +79,7 @@ def operations() -> tuple[Operation, ...]:
         ledger_periods,
         ledger_rates,
         ledger_check,
+        virtual_accounts,
         atc_grants,
         atc_collections,
         settlements,
@@ -98,6 +100,7 @@ def operations() -> tuple[Operation, ...]:
         actions_atc_collections,
         actions_atc,
         actions_decisions,
+        actions_collections,
         actions_institutions,
         events,
         webhooks,

@@ -54,4 +54,22 @@ ROWS = (
         updates=("atc.collection.reversed",),
         known=_told("reference", "currency", "level"),
     ),
+    RowEvents(
+        Name("gateway", "virtual_accounts"),
+        inserts=("virtual_account.requested",),
+        updates=_named("virtual_account", "opened", "failed", "suspended", "resumed", "closed", "expired"),
+        known=_told("reference", "currency", "account_number", "bank_code"),
+    ),
+    RowEvents(
+        Name("gateway", "virtual_account_transactions"),
+        inserts=("virtual_account.credited",),
+        key="credit_id",
+        known=_told("amount_minor", "currency", "reference"),
+    ),
+    RowEvents(
+        Name("gateway", "virtual_account_credits"),
+        inserts=("collection.unplaced",),
+        updates=_named("collection", "placed", "returning", "returned"),
+        known=_told("amount_minor", "currency"),
+    ),
 )
