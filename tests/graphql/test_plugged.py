@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 from graphql import GraphQLArgument, GraphQLField, GraphQLNonNull, GraphQLObjectType, GraphQLString
 
-from omniroute.graphql import Call, Engine, Operation, RequestRefused, Session, Types, execute, operation_kind
+from omniroute.graphql import Call, Engine, Operation, RequestRefused, Session, Types, execute
 from omniroute.infra.postgres import Database
 from tests.graphql.shop import metadata, open_shop
 
@@ -46,10 +46,19 @@ async def test_a_plugged_field_is_a_root_field_beside_the_tables(owner_db: Datab
     assert refused.errors[0].message == "no mutations exist"
 
 
-def test_the_kind_of_an_operation_is_known_before_it_is_executed() -> None:
-    document = "query a { x } mutation b { x } subscription c { x }"
-    assert [operation_kind(document, name) for name in "abc"] == ["query", "mutation", "subscription"]
-    assert operation_kind("{ x }") == "query"
+async def test_the_kind_of_an_operation_is_known_before_it_is_executed(app_db: Database) -> None:
+    engine = await Engine.open(app_db, metadata(), plugged=[Echo()])
+    document = "query a { __typename } mutation b { x } subscription c { x }"
+    assert [engine.look_at("caller", document, name)[0] for name in "abc"] == ["query", "mutation", "subscription"]
     for wrong in ("{ x", document):
         with pytest.raises(RequestRefused):
-            operation_kind(wrong)
+            engine.look_at("caller", wrong, None)
+
+    # The document that was parsed to find out is the one that is prepared; then it is known.
+    kind, parsed = engine.look_at("caller", "{ __typename }", None)
+    assert kind == "query"
+    assert parsed is not None
+    prepared = await engine.prepared("caller", "{ __typename }", None, parsed=parsed)
+    assert prepared.document is parsed
+    assert engine.look_at("caller", "{ __typename }", None) == ("query", None)
+    assert await engine.prepared("caller", "{ __typename }", None) is prepared

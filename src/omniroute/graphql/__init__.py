@@ -18,7 +18,7 @@ from omniroute.graphql.doors.mounting import mount
 from omniroute.graphql.doors.serving import Serving
 from omniroute.graphql.doors.socket import SocketDoor, SocketLimits
 from omniroute.graphql.doors.visitors import Gate
-from omniroute.graphql.engine import Engine, operation_kind
+from omniroute.graphql.engine import Engine
 from omniroute.graphql.errors import MetadataRefused, MetadataUnreadable, RequestRefused
 from omniroute.graphql.executing import Answer, execute
 from omniroute.graphql.limits import Limits
@@ -85,7 +85,6 @@ __all__ = [
     "invoke",
     "load_metadata",
     "mount",
-    "operation_kind",
     "parse_metadata",
     "product_metadata",
     "read_catalog",

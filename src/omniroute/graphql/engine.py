@@ -134,20 +134,43 @@ class Engine:
             self._schemas[key] = build_schema(RoleView(self.model, known), self.plugged, is_backend=is_backend)
         return self._schemas[key]
 
-    async def prepared(
+    def look_at(
         self, role: str, document: str, operation_name: str | None, *, is_backend: bool = False
+    ) -> tuple[Operation, DocumentNode | None]:
+        """Whether a request asks for a query, a mutation or a subscription, before it is checked; and the document
+        for `prepared`, if it had to be parsed to find out.
+
+        Raises: RequestRefused when the document is too large, cannot be read, or has no such operation.
+        """
+        key = (role if role in self.roles else UNKNOWN_ROLE, document, operation_name, is_backend)
+        found = self._operations.find(key)
+        if found is not None:
+            return operation_of(found.operation), None
+        parsed = parse_within(document, self.limits)
+        return operation_of(choose_operation(parsed, operation_name)), parsed
+
+    async def prepared(
+        self,
+        role: str,
+        document: str,
+        operation_name: str | None,
+        *,
+        is_backend: bool = False,
+        parsed: DocumentNode | None = None,
     ) -> Prepared:
-        """As `prepare`; others are served while a large document is read.
+        """As `prepare`; others are served while a large document is read. `parsed`: the document, if it has been.
 
         Raises: RequestRefused.
         """
         key = (role if role in self.roles else UNKNOWN_ROLE, document, operation_name, is_backend)
         found = self._operations.find(key)
-        if found is not None or len(document) <= DOCUMENT_LARGE:
-            return found or self.prepare(role, document, operation_name, is_backend=is_backend)
+        if found is not None:
+            return found
+        if len(document) <= DOCUMENT_LARGE:
+            return self._operations.keep(key, self._prepare(*key, parsed))
         self.schema(role, is_backend=is_backend)
         async with self._large:
-            made = await asyncio.to_thread(self._prepare, *key)
+            made = await asyncio.to_thread(self._prepare, *key, parsed)
         return self._operations.keep(key, made)
 
     async def planned(self, role: str, prepared: Prepared, given: Mapping[str, Any]) -> tuple[dict[str, Any], Plan]:
@@ -171,8 +194,10 @@ class Engine:
         found = self._operations.find(key)
         return found or self._operations.keep(key, self._prepare(*key))
 
-    def _prepare(self, role: str, text: str, operation_name: str | None, is_backend: bool) -> Prepared:
-        document = parse_within(text, self.limits)
+    def _prepare(
+        self, role: str, text: str, operation_name: str | None, is_backend: bool, parsed: DocumentNode | None = None
+    ) -> Prepared:
+        document = parsed or parse_within(text, self.limits)
         operation = choose_operation(document, operation_name)
         fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
         depth = self.metadata.depth_limit.of(role, self.limits.depth)
@@ -249,14 +274,6 @@ class Engine:
         compiler = Compiler(schema, collector, variables, stringify=self.stringify_numerics)
         names = tuple(one.response for one in read)
         return Plan(tuple(fields), compiler.statement(read) if read else None, names, plugged)
-
-
-def operation_kind(document: str, operation_name: str | None = None, limits: Limits | None = None) -> Operation:
-    """Whether the operation that would be executed is a query, a mutation or a subscription.
-
-    Raises: RequestRefused when the document is too large, cannot be read, or has no such operation.
-    """
-    return operation_of(choose_operation(parse_within(document, limits or Limits()), operation_name))
 
 
 def _coerced(found: Any) -> dict[str, Any]:

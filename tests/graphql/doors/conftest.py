@@ -1,7 +1,6 @@
 """The whole application over the shop, on a real server: REST beside GraphQL, with organisations and their keys."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from omniroute.ledger import Poster
 from omniroute.parties import access, tenants
 from tests.api.makers import CLOCK
 from tests.graphql.shop import METADATA, metadata, open_shop
+from tests.ports import port_of_ours
 from tests.rails import payment_services
 from tests.vaults import the_vault
 
@@ -83,32 +83,24 @@ async def make_key(services: Services, tenant_id: UUID, *permissions: str) -> st
     return issued.secret.text
 
 
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
 async def listening(app: Any) -> AsyncIterator[str]:
     """A server of this application, and its address."""
-    port = free_port()
-    server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False)
-    serving = asyncio.create_task(server.serve())
-    for _ in range(3_000):
-        with suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
-            await writer.wait_closed()
-            break
-        await asyncio.sleep(0.02)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.stop()  # type: ignore[no-untyped-call]
-        await serving
+    with port_of_ours() as port:
+        server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False)
+        serving = asyncio.create_task(server.serve())
+        for _ in range(3_000):
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                await writer.wait_closed()
+                break
+            await asyncio.sleep(0.02)
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.stop()  # type: ignore[no-untyped-call]
+            await serving
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from omniroute.infra.postgres import Database
 from omniroute.kit.clock import Clock, SystemClock
 from omniroute.kit.ids import uuid7
 from omniroute.parties import access, tenants
+from tests.ports import port_of_ours
 
 PATIENCE_S = 60
 CLOCK = SystemClock()
@@ -179,26 +179,20 @@ async def make_key(db: Database, organisation: Organisation, role: str, **more: 
     return issued.secret.text
 
 
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @asynccontextmanager
 async def listening(app: Any) -> AsyncIterator[str]:
     """A server of this application, and its address."""
-    port = free_port()
-    server = Server(app, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False, backlog=4_096)
-    serving = asyncio.create_task(server.serve())
-    await until(lambda: _answers(port))
-    try:
-        yield f"ws://127.0.0.1:{port}"
-    finally:
-        server.stop()  # type: ignore[no-untyped-call]
-        await serving
+    with port_of_ours() as port:
+        server = Server(
+            app, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, log_enabled=False, backlog=4_096
+        )
+        serving = asyncio.create_task(server.serve())
+        await until(lambda: _answers(port))
+        try:
+            yield f"ws://127.0.0.1:{port}"
+        finally:
+            server.stop()  # type: ignore[no-untyped-call]
+            await serving
 
 
 async def _answers(port: int) -> bool:

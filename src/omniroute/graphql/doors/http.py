@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from graphql import DocumentNode
 from prometheus_client import CollectorRegistry
 
 from omniroute.graphql.doors.admission import Admitted
@@ -14,7 +15,6 @@ from omniroute.graphql.doors.metrics import OperationTally
 from omniroute.graphql.doors.negotiation import JSON, check_content_type, content_type, media_type, status_of
 from omniroute.graphql.doors.requests import Asked, asked_in, read_get, read_json, read_post
 from omniroute.graphql.doors.visitors import ADMIN, Gate, admin_as
-from omniroute.graphql.engine import operation_kind
 from omniroute.graphql.errors import RequestRefused
 from omniroute.graphql.executing import Answer, execute
 from omniroute.graphql.explaining import explain
@@ -76,10 +76,12 @@ class HttpDoor:
     async def _get(self, scope: Scope, headers: Mapping[str, str], receive: Receive, kind: str) -> Reply:
         visitor = await self.gate.admit(headers)
         asked = read_get(scope["query_string"])
-        operation = operation_kind(asked.document, asked.operation_name, self.serving.engine.limits)
+        operation, parsed = self.serving.engine.look_at(
+            visitor.role, asked.document, asked.operation_name, is_backend=visitor.session.is_backend
+        )
         if operation != "query":
             raise HttpRefused(405, f"a {operation} must be sent by POST", code="not-supported", headers=_POST_ONLY)
-        answer = await self._answer(visitor, asked, address_of(scope))
+        answer = await self._answer(visitor, asked, address_of(scope), parsed)
         return Reply(status_of(answer, kind), answer.body, content_type(kind))
 
     async def _post(self, scope: Scope, headers: Mapping[str, str], receive: Receive, kind: str) -> Reply:
@@ -96,8 +98,10 @@ class HttpDoor:
         answers = [(await self._answer(visitor, one, address)).body for one in asked]
         return Reply(200, b"[" + b",".join(answers) + b"]", content_type(kind))
 
-    async def _answer(self, visitor: Admitted, asked: Asked, address: str) -> Answer:
-        """The answer to one operation, counted.
+    async def _answer(
+        self, visitor: Admitted, asked: Asked, address: str, parsed: DocumentNode | None = None
+    ) -> Answer:
+        """The answer to one operation, counted. `parsed`: the document, if it has been.
 
         Raises: DatabaseUnavailable.
         """
@@ -106,7 +110,9 @@ class HttpDoor:
         try:
             serving.rates.check(engine.metadata.rate_limit, visitor, address)
             backend = visitor.session.is_backend
-            prepared = engine.prepare(visitor.role, asked.document, asked.operation_name, is_backend=backend)
+            prepared = await engine.prepared(
+                visitor.role, asked.document, asked.operation_name, is_backend=backend, parsed=parsed
+            )
             kind = prepared.operation.operation.value
             if kind == "subscription":
                 raise RequestRefused("subscriptions are not supported over HTTP, use websockets instead")
