@@ -220,7 +220,7 @@ class Collector:
                     connection=link.connection_id,
                     credits=unsettled,
                     now=now,
-                    later=now + ASK_AFTER[-1] / 24,
+                    later=now + ASK_AFTER[-1] // 24,
                 )
             return await book_credits(tx, inlet, found, now=now, today=self._business_day(tenant_id), meta=META)
 
