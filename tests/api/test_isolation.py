@@ -32,6 +32,8 @@ LISTED = {
     "delivery": "/webhook-deliveries", "exception": "/payment-exceptions",
     "grant": "/grants", "hold": "/ledger/holds", "invitation": "/invitations", "key": "/keys", "link": "/links",
     "partner": "/partners", "payment": "/payments", "period": "/ledger/periods", "provider": "/identity-providers",
+    "reconciliation_exception": "/reconciliation-exceptions",
+    "reconciliation_match": "/reconciliation-matches",
     "provider_event": "/provider-events", "remittance": "/remittances", "schedule": "/payment-schedules",
     "settlement": "/settlements",
     "transaction": "/ledger/transactions?kind=posting", "user": "/people",
@@ -42,8 +44,8 @@ EMPTY = {
     "approval_decision", "audit_block", "audit_retired", "event_inbox", "event_parked", "graphql_action",
     "graphql_delivery", "ledger_balance_day", "ledger_closing_txn", "ledger_fold", "ledger_period_closing",
     "ledger_period_turnover", "ledger_snapshot", "ledger_snapshot_day", "payment_approval", "payment_batch_approval",
-    "payment_calendar_day", "payment_cut_off", "payment_limit_use", "payment_schedule_approval", "rail_statement_line",
-    "webhook_attempt",
+    "payment_calendar_day", "payment_cut_off", "payment_limit_use", "payment_schedule_approval",
+    "reconciliation_entry_claim", "webhook_attempt",
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from omniroute.money import atc
 from tests.api.hooks import make_delivery, make_webhook
 from tests.api.makers import CLOCK, Client, Makers, transfer
 from tests.api.paying import make_bank_file
+from tests.api.reconciling import propose_match, reconcile, write_line
 from tests.api.settling import make_settlement
 
 LISTS = {
@@ -243,6 +244,20 @@ class Things:
         query = {"organisation": show("org", self.client.tenant_id), "connection": connection}
         answer = await self.client.http.post("/webhooks/mobile-money/callback", params=query, content=name)
         assert answer.status_code == 200, answer.text
+
+    async def reconciliation_runs(self, number: int, name: str) -> None:
+        await reconcile(self.client, await self.connections(number, name))
+
+    async def reconciliation_matches(self, number: int, name: str) -> None:
+        assert self.makers.services.worker_db is not None
+        connection = await self.connections(number, name)
+        await propose_match(self.client, self.makers.services.worker_db, connection)
+
+    async def reconciliation_exceptions(self, number: int, name: str) -> None:
+        assert self.makers.services.worker_db is not None
+        connection = await self.connections(number, name)
+        await write_line(self.client, self.makers.services.worker_db, connection, number, name)
+        await reconcile(self.client, connection)
 
     async def bank_files(self, number: int, name: str) -> None:
         await make_bank_file(self.client, "till", f"n{number}")

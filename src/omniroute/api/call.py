@@ -57,6 +57,8 @@ PREFIXES = {
     "approval_request": "apr",
     "reversal": "rev",
     "partner": "ptn",
+    "reconciliation_match": "mat",
+    "reconciliation_exception": "rex",
     "settlement": "stl",
     "remittance": "rem",
     "atc_grant": "atc",

@@ -58,6 +58,7 @@ TAGS = {
     "Periods": "Accounting periods and their closing.",
     "Rates": "Exchange rates, quotes and conversions.",
     "Payments": "Payments out: initiate, approve, follow; what is unknown and what does not add up.",
+    "Reconciliation": "What the books expect and what banks say: matches, and what has none.",
     "Schedules": "Standing orders: payments on dates to come.",
     "Settlements": "What was collected by authority is paid out, and what collectors have in hand is paid in.",
     "Desk": "What a person decides on evidence, and a second one agrees to.",

@@ -25,6 +25,7 @@ from omniroute.money import atc, collections, desk, payments
 from omniroute.money.batches import BatchWorker
 from omniroute.money.connections import ConnectionLinks
 from omniroute.money.policies import PolicyRulebooks
+from omniroute.money.reconciliation import Reconciler
 from omniroute.money.schedules import ScheduleRunner
 from omniroute.money.settlement import SettlementRunner
 from omniroute.parties import access, webhooks
@@ -46,6 +47,7 @@ class Money:
     dispatcher: payments.Dispatcher
     files: payments.FileSender
     statements: payments.StatementReader
+    reconciler: Reconciler
     batches: BatchWorker
     schedules: ScheduleRunner
     settlements: SettlementRunner
@@ -212,6 +214,7 @@ def _money(
         rules=rulebooks,
     )
     statements = payments.StatementReader(worker_db, links, clock=clock, business_day=days)
+    reconciler = Reconciler(worker_db, clock=clock, business_day=days)
     batches = BatchWorker(worker_db, rulebooks, clock=clock, business_day=days)
     waiting = Gauge("omniroute_payments_in_flight", "Exchanges with rails that are under way.", registry=registry)
     waiting.set_function(lambda: dispatcher.in_flight)
@@ -227,6 +230,7 @@ def _money(
         dispatcher,
         files,
         statements,
+        reconciler,
         batches,
         schedules,
         SettlementRunner(worker_db, rulebooks, clock=clock, business_day=days),

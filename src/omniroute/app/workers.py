@@ -236,6 +236,10 @@ async def _settle(house: House) -> int:
     return await house.money.settlements.round()
 
 
+async def _reconcile(house: House) -> int:
+    return await house.money.reconciler.round()
+
+
 async def _watch(house: House) -> int:
     await connections.watch(house.worker_db, house.money.links, clock=house.clock)
     return 0  # Each is looked at once a minute.
@@ -287,6 +291,7 @@ JOBS = (
     Job("atc.expire", _expire_grants, lambda settings: 10 * settings.worker_interval_ms),
     Job("desk.expire", _expire_requests, lambda settings: 10 * settings.worker_interval_ms),
     Job("payments.statements", _read_statements, lambda settings: 10 * settings.worker_interval_ms),
+    Job("reconciliation.run", _reconcile, lambda settings: 10 * settings.worker_interval_ms),
     Job("connections.watch", _watch, lambda settings: 2 * settings.worker_interval_ms),
     Job("webhooks.feed", _feed_webhooks, _often),
     Job("webhooks.deliver", _deliver_webhooks, _often),

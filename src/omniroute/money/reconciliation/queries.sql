@@ -258,7 +258,7 @@ SELECT r.* FROM reconciliation_run r
 -- One run.
 SELECT * FROM reconciliation_run WHERE tenant_id = %(tenant)s AND run_id = %(run)s
 
--- name: list_exceptions
+-- name: list_reconciliation_exceptions
 -- A page of exceptions.
 -- sort: -opened_at = x.opened_at::timestamptz
 -- then: x.exception_id::uuid

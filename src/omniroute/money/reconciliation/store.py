@@ -36,7 +36,7 @@ from omniroute.money.reconciliation.model import (
 SQL = load("omniroute.money.reconciliation")
 MATCHES = SQL.listing("list_matches")
 RUNS = SQL.listing("list_runs")
-EXCEPTIONS = SQL.listing("list_exceptions")
+EXCEPTIONS = SQL.listing("list_reconciliation_exceptions")
 _json = msgspec.json.encode
 CHUNK = 20_000
 """Rows in one statement."""
