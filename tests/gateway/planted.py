@@ -47,7 +47,7 @@ async def plant(owner: Database, corner: Corner) -> None:
     nouns = (
         "branch maker role grant account txn connection payment attempt step exception batch schedule request endpoint "
         "delivery event hold float run match unmatched partner grantee atc scope tier collected gathered "
-        "virtual vledger credit arrival"
+        "settlement virtual vledger credit arrival"
     )
     given = {
         "tenant": corner.tenant_id, "mark": corner.mark, "at": AT, "by": maker, "checked_by": checker,
@@ -197,6 +197,16 @@ ROWS = [
        VALUES (%(tenant)s, %(gathered)s, %(gathered)s, 0, true, %(atc)s, %(grantee)s, %(mark)s, %(txn)s, %(partner)s,
                'CASH', 'in_hand', 'NGN', 500050, 12501, 487549, '2026-03-03', '2026-03-05', %(txn)s, 6.5244, 3.3792,
                %(mark)s, %(by)s, %(at)s)""",
+    """UPDATE atc_collection SET remitted_minor = gross_minor, funded_at = %(at)s
+        WHERE tenant_id = %(tenant)s AND collection_id = %(gathered)s""",
+    """INSERT INTO atc_settlement_batch (tenant_id, batch_id, reference, grant_id, grantor_id, currency, cause,
+                                         period_start, period_end, collection_count, gross_minor, commission_minor,
+                                         net_minor, fee_minor, state, payment_id, requested_by, created_at, updated_at)
+       VALUES (%(tenant)s, %(settlement)s, %(mark)s, %(atc)s, %(partner)s, 'NGN', 'calendar',
+               %(at)s - interval '1 week', %(at)s, 1, 500050, 12501, 487549, 2550, 'processing', %(payment)s,
+               'system:settlement', %(at)s, %(at)s)""",
+    """INSERT INTO atc_settlement_item (tenant_id, batch_id, collection_id, gross_minor, commission_minor, net_minor)
+       VALUES (%(tenant)s, %(settlement)s, %(gathered)s, 500050, 12501, 487549)""",
     """INSERT INTO virtual_account (tenant_id, virtual_account_id, reference, our_ref, connection_id, status, owner_id,
                                     owner_type, currency, wanted_name, customer_name, customer_email, account_number,
                                     bank_code, bank_name, account_name, ledger_account_id, collection_rules, metadata,

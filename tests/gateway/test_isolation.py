@@ -26,6 +26,7 @@ NOT_OF_A_BRANCH = {
     "atc_commission_tiers",
     "atc_grants",
     "atc_scope_configs",
+    "atc_settlement_batches",
     "bank_connections",
     "bank_statement_entries",
     "bank_statements",

@@ -91,6 +91,7 @@ READS = {
     "organisations": "organisation.read",
     "branches": "organisation.read",
     "partners": "partners.read",
+    "atc_settlement_batches": "settlements.read",
     "atc_collections": "atc.read",
     "atc_grants": "atc.read",
     "atc_scope_configs": "atc.read",
