@@ -201,7 +201,8 @@ def test_roles_may_here_what_they_may_at_the_other_door() -> None:
     ("code", "set_"),
     [
         ("atc.not_settable", {}),
-        ("atc.not_settable", {"status": "REVOKED"}),
+        ("atc.malformed", {"status": "REVOKED"}),
+        ("atc.not_settable", {"status": "REVOKED", "approved_at": "now()"}),
         ("atc.not_settable", {"status": "DRAFT"}),
         ("atc.not_settable", {"status": "ACTIVE", "approved_by": str(uuid4())}),
         ("atc.not_settable", {"status": "ACTIVE", "approved_at": "2026-01-01T00:00:00Z"}),
@@ -226,6 +227,13 @@ async def test_it_is_suspended_and_resumed(trade: Trade) -> None:
     again = await trade.ask("finance_admin", SET, id=grant, set={"status": "ACTIVE"})
     assert again == {"id": grant, "status": "ACTIVE", "status_reason": None}
     assert (await trade.refused("approver", SET, id=str(uuid4()), set={"status": "ACTIVE"}))[1] == "atc.not_found"
+
+
+async def test_a_no_is_set_as_well_with_its_reason(trade: Trade) -> None:
+    made, said = await trade.write(), {"status": "REVOKED", "status_reason": "too much"}
+    assert await trade.ask("approver", SET, id=made["id"], set=said) == {"id": made["id"], **said}
+    assert (await trade.refused("approver", SET, id=made["id"], set=said))[1] == "atc.wrong_status"
+    assert (await trade.refused("approver", SET, id=await trade.active(), set=said))[1] == "atc.not_settable"
 
 
 async def test_who_writes_does_not_approve(trade: Trade) -> None:

@@ -123,6 +123,17 @@ async def _update(call: Call, given: dict[str, Any]) -> dict[str, Any]:
 async def _turn(call: Call, tx: Tx, grant_id: UUID, stands: GrantStatus, wanted: GrantSetInput) -> Grant:
     if wanted.status == "SUSPENDED":
         return await atc.suspend_grant(tx, grant_id, reason=wanted.status_reason, now=call.now, meta=call.meta)
+    if wanted.status == "REVOKED":
+        if stands not in (GrantStatus.PENDING_APPROVAL, *atc.ENDED):
+            raise ColumnNotSettable("status: revokeATCGrant revokes a grant that was approved", column="status")
+        return await atc.reject_grant(
+            tx,
+            grant_id,
+            actor=call.caller.subject,
+            reason=wanted.status_reason or "",
+            now=call.now,
+            meta=call.meta,
+        )
     if stands is GrantStatus.SUSPENDED:
         if wanted.approved_by is not None or wanted.approved_at is not None:
             raise ColumnNotSettable("this grant was approved already; set nothing but its status to resume it")
@@ -132,12 +143,12 @@ async def _turn(call: Call, tx: Tx, grant_id: UUID, stands: GrantStatus, wanted:
 
 def _check_set(call: Call, wanted: GrantSetInput) -> None:
     """Raises: ColumnNotSettable."""
-    if wanted.status not in ("ACTIVE", "SUSPENDED"):
-        ways = "status: ACTIVE approves or resumes, SUSPENDED suspends; revokeATCGrant revokes"
+    if wanted.status not in ("ACTIVE", "SUSPENDED", "REVOKED"):
+        ways = "status: ACTIVE approves or resumes, SUSPENDED suspends, REVOKED rejects; revokeATCGrant revokes"
         raise ColumnNotSettable(ways, column="status")
     is_approving = wanted.status == "ACTIVE"
     if wanted.status_reason is not None and is_approving:
-        raise ColumnNotSettable("status_reason: of SUSPENDED only", column="status_reason")
+        raise ColumnNotSettable("status_reason: of SUSPENDED and REVOKED only", column="status_reason")
     own = {str(call.caller.subject_id), call.caller.subject}
     if wanted.approved_by is not None and (not is_approving or wanted.approved_by not in own):
         raise ColumnNotSettable("approved_by: whoever asks, or nothing", column="approved_by")
@@ -174,7 +185,7 @@ async def action_revoke_atc_grant(call: Call, raw: Raw) -> Reply:
 
 @action("update-atc-grant")
 async def action_update_atc_grant(call: Call, raw: Raw) -> Reply:
-    """Approve, suspend or resume authority to collect for a Hasura engine.
+    """Approve, reject, suspend or resume authority to collect for a Hasura engine.
 
     Input: `pk_columns` with the `id`, `_set` with the `status`. Output: the grant.
     """

@@ -49,6 +49,14 @@ ROWS = (
         known=_told("approvals_needed", "approvals_given"),
     ),
     RowEvents(
+        Name("gateway", "atc_grants"),
+        inserts=("atc.grant.created",),
+        updates=(
+            *_named("atc.grant", "submitted", "approved", "rejected", "suspended", "resumed", "revoked", "expired"),
+        ),
+        known=_told("reference", "currency"),
+    ),
+    RowEvents(
         Name("gateway", "atc_collections"),
         inserts=("atc.collection.recorded",),
         updates=("atc.collection.reversed",),
