@@ -5,12 +5,12 @@ nothing, so a repeat is harmless.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from msgspec import Meta
 
-from omniroute.api.actions_form import Camel, MalformedAction, action, answer, shape
+from omniroute.api.actions_form import Camel, action, answer, row_id, shape, written
 from omniroute.api.actions_payments import payment_shown
 from omniroute.api.call import Call
 from omniroute.api.operations import Raw, Reply
@@ -19,11 +19,9 @@ from omniroute.infra.postgres import Tx
 from omniroute.kit import ids
 from omniroute.kit.refusal import Refusal
 from omniroute.money import batches
-from omniroute.money.batches import Batch
+from omniroute.money.batches import Batch, OnInvalid
 from omniroute.money.payments import Standing
 from omniroute.parties.access import Permission
-
-T = TypeVar("T")
 
 
 class DecideInput(Camel, kw_only=True):
@@ -46,6 +44,13 @@ class TurnInput(Camel, kw_only=True):
     id: str
 
 
+class SubmitInput(Camel, kw_only=True):
+    """Which one; and what its bad lines do, if not what it was sent in with."""
+
+    id: str
+    on_invalid: Literal["REJECT_BATCH", "SKIP_LINES"] | None = None
+
+
 Many = Annotated[list[str], Meta(min_length=1, max_length=500)]
 
 
@@ -63,19 +68,6 @@ class RejectManyInput(Camel, kw_only=True):
     comment: Comment
 
 
-def _id(prefix: str, text: str) -> UUID:
-    """An id as rows have it (a UUID), or as the REST door shows it."""
-    try:
-        return ids.parse(prefix, text) if text.startswith(f"{prefix}_") else UUID(text)
-    except ValueError:
-        raise MalformedAction(f"id: expected a UUID or {prefix}_...") from None
-
-
-async def _written(call: Call, work: Callable[[Tx], Awaitable[T]]) -> T:
-    """The work in a transaction of its own. It is not begun again after a commit that may have happened."""
-    return await call.services.db.run(work, tenant_id=call.tenant_id, branches=call.caller.branches, idempotent=False)
-
-
 # -- payments ---------------------------------------------------------------------------------------------------------
 
 Decide = Callable[[Call, Tx, Sequence[UUID], Any], Awaitable[Answers]]
@@ -84,7 +76,7 @@ Decide = Callable[[Call, Tx, Sequence[UUID], Any], Awaitable[Answers]]
 def _one(decide: Decide, kind: type[DecideInput] | type[RejectInput]) -> Any:
     async def handler(call: Call, given: dict[str, Any]) -> dict[str, Any]:
         asked = shape(given, kind)
-        payment_id = _id("pay", asked.id)
+        payment_id = row_id("pay", asked.id)
 
         async def work(tx: Tx) -> dict[str, Any]:
             (found,) = await decide(call, tx, [payment_id], asked.comment)
@@ -92,7 +84,7 @@ def _one(decide: Decide, kind: type[DecideInput] | type[RejectInput]) -> Any:
                 raise found
             return payment_shown(Standing(found, None))
 
-        return await _written(call, work)
+        return await written(call, work)
 
     return handler
 
@@ -100,12 +92,12 @@ def _one(decide: Decide, kind: type[DecideInput] | type[RejectInput]) -> Any:
 def _many(decide: Decide, kind: type[DecideManyInput] | type[RejectManyInput]) -> Any:
     async def handler(call: Call, given: dict[str, Any]) -> dict[str, Any]:
         asked = shape(given, kind)
-        payment_ids = [*dict.fromkeys(_id("pay", one) for one in asked.ids)]
+        payment_ids = [*dict.fromkeys(row_id("pay", one) for one in asked.ids)]
 
         async def work(tx: Tx) -> Answers:
             return await decide(call, tx, payment_ids, asked.comment)
 
-        found = await _written(call, work)
+        found = await written(call, work)
         results = [_result(*one) for one in zip(payment_ids, found, strict=True)]
         refused = sum(one["code"] is not None for one in results)
         return {"done": len(results) - refused, "refused": refused, "results": results}
@@ -180,28 +172,66 @@ def _batch_shown(batch: Batch) -> dict[str, Any]:
 def _decided(decide: Callable[..., Awaitable[Batch]], kind: type[DecideInput] | type[RejectInput]) -> Any:
     async def handler(call: Call, given: dict[str, Any]) -> dict[str, Any]:
         asked = shape(given, kind)
-        batch_id = _id("bat", asked.id)
+        batch_id = row_id("bat", asked.id)
 
         async def work(tx: Tx) -> dict[str, Any]:
             actor = call.caller.subject
             found = await decide(tx, batch_id, actor=actor, comment=asked.comment, now=call.now, meta=call.meta)
             return _batch_shown(found)
 
-        return await _written(call, work)
+        return await written(call, work)
 
     return handler
 
 
 def _turned(turn: Callable[..., Awaitable[Batch]]) -> Any:
     async def handler(call: Call, given: dict[str, Any]) -> dict[str, Any]:
-        batch_id = _id("bat", shape(given, TurnInput).id)
+        batch_id = row_id("bat", shape(given, TurnInput).id)
 
         async def work(tx: Tx) -> dict[str, Any]:
             return _batch_shown(await turn(tx, batch_id, now=call.now, meta=call.meta))
 
-        return await _written(call, work)
+        return await written(call, work)
 
     return handler
+
+
+async def _submit(call: Call, given: dict[str, Any]) -> dict[str, Any]:
+    asked = shape(given, SubmitInput)
+    batch_id = row_id("bat", asked.id)
+    policy = None if asked.on_invalid is None else OnInvalid(asked.on_invalid.lower())
+
+    async def work(tx: Tx) -> dict[str, Any]:
+        actor = call.caller.subject
+        found = await batches.submit(tx, batch_id, actor=actor, on_invalid=policy, now=call.now, meta=call.meta)
+        return _batch_shown(found)
+
+    return await written(call, work)
+
+
+async def _retry(call: Call, given: dict[str, Any]) -> dict[str, Any]:
+    batch_id = row_id("bat", shape(given, TurnInput).id)
+
+    async def work(tx: Tx) -> dict[str, Any]:
+        batch, count = await batches.retry_failed(tx, batch_id, now=call.now, meta=call.meta)
+        return _batch_shown(batch) | {"retriedCount": count}
+
+    return await written(call, work)
+
+
+@action("submit-bulk-payment")
+async def action_submit_bulk_payment(call: Call, raw: Raw) -> Reply:
+    """Ask for the approval of a checked batch, for a Hasura engine. Input: `id`, `onInvalid`. Output: `status`."""
+    return await answer(call, raw, Permission.BATCHES_WRITE, _submit)
+
+
+@action("retry-bulk-payment")
+async def action_retry_bulk_payment(call: Call, raw: Raw) -> Reply:
+    """Try lines of a batch again that are proven to be unpaid, for a Hasura engine.
+
+    Input: `id`. Output: `retriedCount`, `status` and more.
+    """
+    return await answer(call, raw, Permission.BATCHES_WRITE, _retry)
 
 
 @action("approve-bulk-payment")

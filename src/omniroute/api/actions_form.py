@@ -15,7 +15,7 @@ from omniroute.api.errors import MalformedJson, Unavailable
 from omniroute.api.operations import Access, Operation, Raw, Reply, operation
 from omniroute.api.problems import STATUS, problem_body
 from omniroute.api.shapes import Out
-from omniroute.infra.postgres import DatabaseUnavailable, StatementTimeout, WriteConflict
+from omniroute.infra.postgres import DatabaseUnavailable, StatementTimeout, Tx, WriteConflict
 from omniroute.kit import ids
 from omniroute.kit.refusal import Kind, Refusal
 from omniroute.parties import access, tenants
@@ -105,6 +105,19 @@ def shape(value: object, kind: type[T]) -> T:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise MalformedAction(bodies.shown(str(error))) from error
+
+
+def row_id(prefix: str, text: str) -> UUID:
+    """An id as rows have it (a UUID), or as the REST door shows it. Raises: MalformedAction."""
+    try:
+        return ids.parse(prefix, text) if text.startswith(f"{prefix}_") else UUID(text)
+    except ValueError:
+        raise MalformedAction(f"id: expected a UUID or {prefix}_...") from None
+
+
+async def written(call: Call, work: Callable[[Tx], Awaitable[T]]) -> T:
+    """The work in a transaction of its own. It is not begun again after a commit that may have happened."""
+    return await call.services.db.run(work, tenant_id=call.tenant_id, branches=call.caller.branches, idempotent=False)
 
 
 def _unwrapped(given: dict[str, Any]) -> dict[str, Any]:
