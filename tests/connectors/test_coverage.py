@@ -225,6 +225,7 @@ async def _use_issuer() -> list[Request]:
         await issuer.find_account(context, wanted.our_ref)
         await issuer.find_credit(context, "MNFY|04|20260302090000|000001")
         await issuer.fetch_credits(context, START, None)
+        await issuer.fetch_statement(context, START.date(), None)
         await issuer.fetch_balances(context)
         await issuer.close_account(context, wanted.our_ref)
     return recorder.requests

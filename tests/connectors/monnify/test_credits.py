@@ -1,7 +1,7 @@
 """Credits at Monnify: what its books say counts, exactly or not at all; and when it was paid."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +19,7 @@ from omniroute.ports.rails import (
     Party,
     PartyKind,
     RailAnswerUnreadable,
+    StatementLine,
 )
 from tests.connectors.monnify.stage import (
     CREDIT_ID,
@@ -191,3 +192,51 @@ def test_times_are_those_of_lagos(written: object, at: datetime | None) -> None:
 def test_no_text_breaks_the_reading_of_times(written: str) -> None:
     found_ = read_time(written)
     assert found_ is None or found_.tzinfo is UTC
+
+
+# -- statements -------------------------------------------------------------------------------------------------------
+
+LINE = {  # As Monnify's pages show a transaction in a list.
+    "customerDTO": {"email": "test@tester.com", "name": "Test Reserved Account", "merchantCode": "ALJKHDALASD"},
+    "providerAmount": "0.21", "paymentMethod": "ACCOUNT_TRANSFER", "createdOn": "2019-07-24T14:12:27.000+0000",
+    "amount": "100.00", "flagged": False, "fee": "0.79", "currencyCode": "NGN",
+    "completedOn": "2019-07-24T14:12:28.000+0000", "paymentDescription": "Test Reserved Account",
+    "paymentStatus": "PAID", "transactionReference": "MNFY|20190724141227|003374", "payableAmount": "100.00",
+    "amountPaid": "100.00", "completed": True,
+}  # fmt: skip
+
+
+async def test_a_statement_has_what_was_settled_that_day_net_of_the_fee() -> None:
+    strange = {**LINE, "paymentStatus": "ON_HOLD"}
+    free = {**LINE, "transactionReference": "MNFY|2", "fee": 0}
+    eaten = {**LINE, "transactionReference": "MNFY|3", "fee": 100}
+    http, context = scripted({SEARCH: good({"content": [LINE, strange, "damage", free, eaten], "last": False})})
+    page = await RAIL.fetch_statement(context, date(2019, 7, 24), None)
+    at = datetime(2019, 7, 24, 14, 12, 28, tzinfo=UTC)
+    assert page.lines == (
+        StatementLine(
+            "MNFY|20190724141227|003374", at, Money(9_921, "NGN"), True, None, "MNFY|20190724141227|003374",
+            "Test Reserved Account",
+        ),
+        StatementLine("MNFY|2", at, Money(10_000, "NGN"), True, None, "MNFY|2", "Test Reserved Account"),
+    )  # fmt: skip
+    start = int(datetime(2019, 7, 24, tzinfo=UTC).timestamp()) * 1000
+    asked = parse_qs(urlsplit(http.sent("monnify.search")[0].url).query)
+    assert asked == {"page": ["0"], "size": ["100"], "from": [str(start)], "to": [str(start + 86_400_000 - 1)]}
+    assert page.cursor == f"{start + 86_400_000 - 1}:1"
+    http.script[SEARCH] = good({"content": [], "last": False})
+    last = await RAIL.fetch_statement(context, date(2019, 7, 24), page.cursor)
+    assert (last.lines, last.cursor) == ((), None)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"fee": None}, {"fee": "100.01"}, {"fee": "-1"}, {"amountPaid": "1.001"}, {"completedOn": None},
+        {"transactionReference": None}, {"currencyCode": "XXX"},
+    ],
+)  # fmt: skip
+async def test_a_line_that_is_not_exact_makes_the_statement_unreadable(fields: dict[str, Any]) -> None:
+    _, context = scripted({SEARCH: good({"content": [{**LINE, **fields}], "last": True})})
+    with pytest.raises(RailAnswerUnreadable):
+        await RAIL.fetch_statement(context, date(2019, 7, 24), None)

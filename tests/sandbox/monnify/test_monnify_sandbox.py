@@ -355,6 +355,17 @@ async def test_merchants_know_nothing_of_each_other() -> None:
         assert held == {"acme": 250_000 - 10_00, "zenith": 0}
 
 
+async def test_the_statement_has_what_the_wallet_got(shop: Drive) -> None:
+    made = await RAIL.open_account(shop.context, WANTED)
+    for mishap in (Mishap.NONE, Mishap.LOST_NOTIFICATION, Mishap.PARTIAL, Mishap.PENDING):
+        await pay(shop, made, mishap=mishap)
+    page = await RAIL.fetch_statement(shop.context, START.date(), None)
+    assert page.cursor is None
+    assert sum(line.amount.amount_minor for line in page.lines) == shop.world.balance("monnify", WALLET, "NGN")
+    assert len(page.lines) == 3
+    assert (await RAIL.fetch_statement(shop.context, START.date() - timedelta(days=1), None)).lines == ()
+
+
 async def test_the_payers_bank_says_what_is_wrong(shop: Drive) -> None:
     made = await RAIL.open_account(shop.context, WANTED)
     for wrong in ({"amount": "1.001"}, {"amount": "0"}, {"accountNumber": "1"}, {"mishap": "earthquake"}):

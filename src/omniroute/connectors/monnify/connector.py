@@ -9,9 +9,10 @@ import asyncio
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from importlib.resources import files
+from typing import Any
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
@@ -23,11 +24,14 @@ from omniroute.connectors.monnify.wire import (
     is_of_an_account,
     is_signed,
     milliseconds,
+    position,
     raw_of,
     read_account,
     read_body,
     read_credit,
+    read_line,
     read_refusal,
+    right,
     unreadable,
 )
 from omniroute.connectors.replies import (
@@ -83,13 +87,18 @@ SECRETS = frozenset(
 )
 SIGNATURE = "monnify-signature"
 CREDITS_MAX = 20
-"""Transactions on a page of the search; each is asked about by itself."""
+"""Transactions on a page of the search, where each is asked about by itself."""
+LINES_MAX = 100
+"""And where none is."""
 
 _ACCOUNTS = "bank-transfer/reserved-accounts"
 _COLLECTED = "SUCCESSFUL_TRANSACTION"
 
 CAPABILITIES = Capabilities(
-    frozenset({Operation.VIRTUAL_ACCOUNTS, Operation.BALANCE}), frozenset({CURRENCY}), frozenset({"NG"}), frozenset()
+    frozenset({Operation.VIRTUAL_ACCOUNTS, Operation.BALANCE, Operation.STATEMENT}),
+    frozenset({CURRENCY}),
+    frozenset({"NG"}),
+    frozenset(),
 )
 POLICY = RailPolicy(
     query_after=tuple(timedelta(seconds=wait) for wait in (5, 30, 300, 3600)),
@@ -111,7 +120,7 @@ class Monnify:
         self._codes = {phase: CodeTable.parse(raw, phase) for phase in ("submit", "query", "callback")}
 
     def capabilities(self) -> Capabilities:
-        """Account numbers in naira, and the balance of the wallet that collects."""
+        """Account numbers in naira, what was paid to them day by day, and the balance of the wallet that collects."""
         return CAPABILITIES
 
     def policy(self) -> RailPolicy:
@@ -145,7 +154,7 @@ class Monnify:
         found = read_account(read_body(reply) or {}, wanted.our_ref, bank)
         if found is None:
             raise unreadable("which account it opened", reply)
-        return _right(found, wanted)
+        return right(found, wanted)
 
     async def find_account(self, context: Context, our_ref: str) -> IssuedAccount | None:
         """The account under this name; None when there is none. Raises: Fault."""
@@ -187,13 +196,8 @@ class Monnify:
 
         Raises: Fault.
         """
-        until, page = _position(cursor) or (milliseconds(context.clock.now()) + 1, 0)
-        query = {"page": page, "size": CREDITS_MAX, "from": milliseconds(since), "to": until}
-        reply = await self._ask(context, f"v1/transactions/search?{urlencode(query)}", "search")
-        body = read_body(reply) or {}
-        listed, last = body.get("content"), body.get("last")
-        if not isinstance(listed, list):
-            raise unreadable("what was paid", reply)
+        until, page = (milliseconds(context.clock.now()) + 1, 0) if cursor is None else position(cursor)
+        listed, more = await self._search(context, page, CREDITS_MAX, milliseconds(since), until)
         asked = await asyncio.gather(*[self._confirmed(context, item) for item in listed], return_exceptions=True)
         found: list[Credit] = []
         for one in asked:
@@ -201,9 +205,8 @@ class Monnify:
                 raise one  # Nothing is known of one of them: the page is asked for again.
             if one is not None:
                 found.append(one)
-        more = last is False if isinstance(last, bool) else len(listed) == CREDITS_MAX
         found.sort(key=lambda credit: (credit.paid_at, credit.credit_id))
-        return CreditPage(tuple(found), f"{until}:{page + 1}" if more and listed else None)
+        return CreditPage(tuple(found), f"{until}:{page + 1}" if more else None)
 
     # -- notifications ----------------------------------------------------------------------------------------
 
@@ -282,8 +285,16 @@ class Monnify:
         raise RailUnable("Monnify is asked for no holders here; NIP knows them")
 
     async def fetch_statement(self, context: Context, day: date, cursor: str | None) -> StatementPage:
-        """Not on this rail. Raises: RailUnable."""
-        raise RailUnable("Monnify has no statement over its API; credits are fetched one by one")
+        """What was settled of the transactions that began that day (UTC): each line is net of Monnify's fee.
+
+        What is given back later does not show. Raises: Fault.
+        """
+        start = datetime.combine(day, time(), UTC)
+        page = 0 if cursor is None else position(cursor)[1]
+        end = milliseconds(start + timedelta(days=1)) - 1
+        listed, more = await self._search(context, page, LINES_MAX, milliseconds(start), end)
+        lines = [line for item in listed if (line := read_line(item, self._codes["query"])) is not None]
+        return StatementPage(tuple(lines), f"{end}:{page + 1}" if more else None)
 
     async def list_institutions(self, context: Context) -> Sequence[Institution]:
         """Not on this rail. Raises: RailUnable."""
@@ -310,7 +321,7 @@ class Monnify:
         found = await self.find_account(context, wanted.our_ref)
         if found is None:
             raise RailUnable(f"Monnify opens no such account: {read_refusal(reply)}")
-        return _right(found, wanted)
+        return right(found, wanted)
 
     async def _confirmed(self, context: Context, listed: object) -> Credit | None:
         """What the books say of a line of the search. One that cannot be read keeps no other from being told."""
@@ -323,6 +334,17 @@ class Monnify:
         except RailAnswerUnreadable as fault:
             log.error("a transaction could not be read", transaction=reference, reason=str(fault))
             return None
+
+    async def _search(self, context: Context, page: int, size: int, start: int, end: int) -> tuple[list[Any], bool]:
+        """A page of the transactions that began between these instants, and whether there are more. Raises: Fault."""
+        query = urlencode({"page": page, "size": size, "from": start, "to": end})
+        reply = await self._ask(context, f"v1/transactions/search?{query}", "search")
+        body = read_body(reply) or {}
+        listed, last = body.get("content"), body.get("last")
+        if not isinstance(listed, list):
+            raise unreadable("what was paid", reply)
+        more = last is False if isinstance(last, bool) else len(listed) == size
+        return listed, more and bool(listed)
 
     async def _ask(self, context: Context, path: str, operation: str) -> Reply:
         """A question; asking twice changes nothing. A token that is refused is fetched anew by the next one."""
@@ -374,20 +396,3 @@ class Monnify:
 def _identity(context: Context) -> dict[str, str]:
     secret = context.credentials.secret
     return {name: secret[name] for name in ("bvn", "nin") if secret.get(name)}
-
-
-def _right(found: IssuedAccount, wanted: AccountWanted) -> IssuedAccount:
-    """Raises: RailAnswerUnreadable when it is another account than was wanted."""
-    if found.currency != wanted.currency:
-        raise RailAnswerUnreadable(f"Monnify has an account in {found.currency} under this name")
-    return found
-
-
-def _position(cursor: str | None) -> tuple[int, int] | None:
-    """Where the search ends, and the page of it. Raises: RailAnswerUnreadable."""
-    if cursor is None:
-        return None
-    until, _, page = cursor.partition(":")
-    if not (until.isdecimal() and page.isdecimal()):
-        raise RailAnswerUnreadable("that is no cursor of ours")
-    return int(until), int(page)

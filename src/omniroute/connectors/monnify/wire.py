@@ -20,6 +20,7 @@ from omniroute.ports.rails import (
     Party,
     PartyKind,
     RailAnswerUnreadable,
+    StatementLine,
 )
 
 LAGOS = timezone(timedelta(hours=1))
@@ -127,6 +128,13 @@ def read_account(data: Mapping[str, Any], our_ref: str, bank: str | None) -> Iss
     )
 
 
+def right(found: IssuedAccount, wanted: AccountWanted) -> IssuedAccount:
+    """Raises: RailAnswerUnreadable when it is another account than was wanted."""
+    if found.currency != wanted.currency:
+        raise RailAnswerUnreadable(f"Monnify has an account in {found.currency} under this name")
+    return found
+
+
 def _accounts(data: Mapping[str, Any]) -> Sequence[Any]:
     """The list of version 2, or the one account of version 1."""
     found = data.get("accounts")
@@ -207,6 +215,22 @@ def _payer(source: Mapping[str, Any]) -> Party | None:
     return Party(PartyKind.BANK_ACCOUNT, number, bank, name, "NG")
 
 
+def read_line(listed: object, table: CodeTable) -> StatementLine | None:
+    """What one line of the search moved on our account; None when nothing. Raises: RailAnswerUnreadable."""
+    data = listed if isinstance(listed, dict) else {}
+    if table.find(text(data.get("paymentStatus"))).outcome is not Outcome.SUCCEEDED:
+        return None
+    reference, at = text(data.get("transactionReference")), read_time(data.get("completedOn"))
+    currency = data.get("currencyCode") or data.get("currency")
+    paid, fee = amount(data.get("amountPaid"), currency), amount(data.get("fee"), currency)
+    if reference is None or at is None or paid is None or fee is None or not 0 <= fee.amount_minor <= paid.amount_minor:
+        raise RailAnswerUnreadable("a line of the search without reference, time, exact amount or fee")
+    if paid == fee:
+        return None
+    narration = message(data.get("paymentDescription")) or ""
+    return StatementLine(reference, at, paid - fee, True, None, reference, narration)
+
+
 def raw_of(data: Mapping[str, Any]) -> dict[str, Any]:
     """What is kept as evidence: no names, account numbers cut."""
     kept = {
@@ -249,3 +273,11 @@ def _day_first(found: re.Match[str]) -> datetime:
 def milliseconds(at: datetime) -> int:
     """An instant as the search for transactions takes it."""
     return (at - _EPOCH) // timedelta(milliseconds=1)
+
+
+def position(cursor: str) -> tuple[int, int]:
+    """Where the search ends, and the page of it. Raises: RailAnswerUnreadable."""
+    until, _, page = cursor.partition(":")
+    if not (until.isdecimal() and page.isdecimal()):
+        raise RailAnswerUnreadable("that is no cursor of ours")
+    return int(until), int(page)
