@@ -1,4 +1,5 @@
-"""`python -m bench [part ...]`: parts are posting, http, payments, batches, graphql, memory; all when none is named.
+"""`python -m bench [part ...]`: parts are posting, http, payments, batches, graphql, reconcile, memory; all when none
+is named.
 
 `python -m bench page` writes docs/benchmarks.md from the last results.
 """
@@ -11,11 +12,11 @@ from pathlib import Path
 
 from psycopg import AsyncConnection
 
-from bench import batches, graphql_lists, graphql_live, http, memory, payments, peer, posting, report
+from bench import batches, graphql_lists, graphql_live, http, memory, payments, peer, posting, reconcile, report
 from bench.network import make_network
 from omniroute.infra.postgres import Database, EmbeddedPostgres, PoolLimits, migrate
 
-PARTS = ("posting", "http", "payments", "batches", "graphql", "memory")
+PARTS = ("posting", "http", "payments", "batches", "graphql", "reconcile", "memory")
 LOG_FILES = 160  # Of 16 MB: what the postings below write, and not more than the server keeps.
 
 
@@ -59,6 +60,8 @@ async def main(parts: tuple[str, ...]) -> None:
                 if "graphql" in parts:
                     figures += await graphql_lists.run(server, db, network)
                     figures += await graphql_live.run(server, db, network)
+                if "reconcile" in parts:
+                    figures += await reconcile.run(server, db, network)
                 if "memory" in parts:
                     figures += await memory.run(server, db, network)
             finally:

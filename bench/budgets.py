@@ -26,4 +26,10 @@ BUDGETS = {
     "payments.initiate.http.512": Budget(3_000, 6_000),
     "payments.initiate.http.64.p99_ms": Budget(100, 50, least=False),
     "graphql.list1000.ms": Budget(8, 4, least=False),
+    "reconcile.clean.100k.s": Budget(60, 10, least=False),
+    "reconcile.noisy.100k.s": Budget(60, 10, least=False),
+    "reconcile.clean.100k.precision": Budget(99.99, 100),
+    "reconcile.noisy.100k.precision": Budget(99.99, 100),
+    "reconcile.clean.100k.recall": Budget(98, 100),
+    "reconcile.noisy.100k.recall": Budget(95, 98),
 }

@@ -53,7 +53,7 @@ class _Board:
     """Two lists, and what of them is still open. Items go by their place in the sorted lists."""
 
     def __init__(self, entries: Iterable[Entry], lines: Iterable[Line], rules: Rules, apart: frozenset[Pair]) -> None:
-        self.entries = sorted(entries, key=lambda one: (one.on, one.key))
+        self.entries = sorted(entries, key=lambda one: (one.on, one.key.transaction_id.int, one.key.leg))
         self.lines = sorted(lines, key=lambda one: (one.on, one.key))
         self.open_entries = {i for i, one in enumerate(self.entries) if not one.claimed}
         self.open_lines = set(range(len(self.lines)))
