@@ -125,6 +125,9 @@ async def test_who_is_bound_to_a_branch_reads_and_changes_nothing(trade: Client)
         answer = await who.send("POST", f"/atc-grants/{made['id']}/{act}", json=body)
         assert (answer.status_code, answer.json()["code"]) == (403, "access.permission_missing")
     assert await who.get(f"/atc-grants/{made['id']}") == made
+    approver = await of(trade, "approver")
+    active = await approver.post(f"/atc-grants/{made['id']}/approve", {})
+    assert await who.get(f"/atc-grants/{made['id']}") == active | {"cumulative_collected": None}
 
 
 async def test_the_same_request_is_one_grant(trade: Client) -> None:

@@ -171,7 +171,7 @@ def _number(text: str) -> Any:
     return msgspec.Raw(text.encode())
 
 
-def grant_told(grant: Grant, grantor: Partner, grantee: Partner, collected_minor: int) -> dict[str, Any]:
+def grant_told(grant: Grant, grantor: Partner, grantee: Partner, collected_minor: int | None) -> dict[str, Any]:
     """A grant as the brief's ATCGrant. Names of several words are there twice, as in the rows."""
     decimals = exponent(grant.currency)
     terms, settlement = grant.commission, grant.settlement

@@ -136,7 +136,8 @@ class AtcTierOut(Out):
 
 
 class AtcGrantOut(Out):
-    """Authority to collect as it stands. `cumulative_collected`: what the books say was collected under it."""
+    """Authority to collect as it stands. `cumulative_collected`: what the books say was collected under it; null for
+    who is bound to branches."""
 
     id: str
     reference: str
@@ -150,7 +151,7 @@ class AtcGrantOut(Out):
     currency: str
     max_amount: AmountOut | None
     cumulative_limit: AmountOut | None
-    cumulative_collected: AmountOut
+    cumulative_collected: AmountOut | None
     commission_type: CommissionKind
     commission_rate_ppm: int
     commission_flat: AmountOut
@@ -237,7 +238,7 @@ def _shown(minor: int | None) -> int | str | None:
     return None if minor is None else json_amount(minor)
 
 
-def grant_out(grant: Grant, collected_minor: int) -> AtcGrantOut:
+def grant_out(grant: Grant, collected_minor: int | None) -> AtcGrantOut:
     """A grant as shown."""
     terms, settlement = grant.commission, grant.settlement
     return AtcGrantOut(
@@ -255,7 +256,7 @@ def grant_out(grant: Grant, collected_minor: int) -> AtcGrantOut:
         currency=grant.currency,
         max_amount=_shown(grant.max_amount_minor),
         cumulative_limit=_shown(grant.cumulative_limit_minor),
-        cumulative_collected=json_amount(collected_minor),
+        cumulative_collected=_shown(collected_minor),
         commission_type=terms.type.value,
         commission_rate_ppm=terms.rate_ppm,
         commission_flat=json_amount(terms.flat_minor),

@@ -183,12 +183,15 @@ async def find_tree(tx: Tx, grant_id: UUID) -> list[Grant]:
     return [found[row.grant_id] for row in rows]
 
 
-async def find_collected(tx: Tx, grants: Collection[Grant]) -> dict[UUID, int]:
-    """What was collected under each grant so far, in minor units, as the ledger says."""
+async def find_collected(tx: Tx, grants: Collection[Grant]) -> dict[UUID, int | None]:
+    """What was collected under each grant so far, in minor units, as the ledger says.
+
+    None: who asks does not see that account, because they are bound to branches.
+    """
     accounts = {one.collected_account_id: one.grant_id for one in grants if one.approved_at is not None}
     balances = await ledger.find_balances(tx, list(accounts)) if accounts else {}
     found = {accounts[account]: balance.posted_minor for account, balance in balances.items()}
-    return {one.grant_id: found.get(one.grant_id, 0) for one in grants}
+    return {one.grant_id: 0 if one.approved_at is None else found.get(one.grant_id) for one in grants}
 
 
 async def list_grants(
