@@ -1,5 +1,6 @@
 """Both sides of a connection, as lists to be matched."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -52,8 +53,8 @@ async def find_ground(tx: Tx, connection_id: UUID) -> Ground:
     )
 
 
-async def load_entries(tx: Tx, ground: Ground, first: date, last: date) -> list[Entry]:
-    """Postings of these days, those that have their match as well. Raises: RangeTooLarge."""
+async def load_entries(tx: Tx, ground: Ground, first: date, last: date) -> list[Any]:
+    """Rows of postings of these days, those that have their match as well. Raises: RangeTooLarge."""
     rows = await tx.all(
         SQL.load_entries,
         tenant=tx.tenant,
@@ -64,6 +65,11 @@ async def load_entries(tx: Tx, ground: Ground, first: date, last: date) -> list[
         limit=ITEMS_MAX + 1,
     )
     _check(rows)
+    return rows
+
+
+def entries_of(rows: Sequence[Any]) -> list[Entry]:
+    """Postings with every name a bank may know them by."""
     with_fee = {row.payment for row in rows if row.payment is not None and ":rail-fee:" in (_reference(row) or "")}
     return [_entry(row, with_fee) for row in rows]
 
@@ -102,8 +108,8 @@ def _texts(values: Any) -> frozenset[str]:
     return frozenset(value.strip() for value in values if isinstance(value, str) and value.strip())
 
 
-async def load_lines(tx: Tx, ground: Ground, first: date, last: date) -> list[Line]:
-    """Lines of these days that nothing claims. Raises: RangeTooLarge."""
+async def load_lines(tx: Tx, ground: Ground, first: date, last: date) -> list[Any]:
+    """Rows of lines of these days that nothing claims. Raises: RangeTooLarge."""
     zone = ZoneInfo(ground.time_zone)
     rows = await tx.all(
         SQL.load_lines,
@@ -117,6 +123,11 @@ async def load_lines(tx: Tx, ground: Ground, first: date, last: date) -> list[Li
         limit=ITEMS_MAX + 1,
     )
     _check(rows)
+    return rows
+
+
+def lines_of(rows: Sequence[Any]) -> list[Line]:
+    """Lines as they are matched."""
     return [
         Line(
             row.line_id,

@@ -67,6 +67,10 @@ SELECT e.txn_id, e.leg, CASE e.side WHEN 'd' THEN e.amount_minor ELSE -e.amount_
     ON v.tenant_id = %(tenant)s AND v.transaction_id = coalesce(s.txn_id, t.txn_id) AND v.connection_id = %(connection)s
  LIMIT %(limit)s
 
+-- name: still_there
+-- A word to the database while we compute.
+SELECT true AS here
+
 -- name: load_lines
 -- Lines of a statement that nothing claims.
 SELECT l.line_id, CASE WHEN l.credit THEN l.amount_minor ELSE -l.amount_minor END AS amount_minor, l.currency::text,

@@ -1,7 +1,8 @@
 """A run: read both sides, match, and keep what was found, in one transaction. Run again, it finds nothing new."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,7 +18,15 @@ from omniroute.kit.ids import uuid7
 from omniroute.money.reconciliation import books
 from omniroute.money.reconciliation.errors import MalformedReconciliation
 from omniroute.money.reconciliation.events import ExceptionOpened, ReconciliationCompleted
-from omniroute.money.reconciliation.loading import Ground, find_ground, load_apart, load_entries, load_lines
+from omniroute.money.reconciliation.loading import (
+    Ground,
+    entries_of,
+    find_ground,
+    lines_of,
+    load_apart,
+    load_entries,
+    load_lines,
+)
 from omniroute.money.reconciliation.model import (
     RULE_VERSION,
     EntryKey,
@@ -32,6 +41,7 @@ from omniroute.money.reconciliation.store import CHUNK, SQL, claim, jsonb, open_
 
 DAYS_MAX = 366
 POSTINGS_AT_ONCE = 5_000
+AWAKE_S = 1
 _json = msgspec.json.encode
 
 
@@ -72,7 +82,13 @@ async def run(
     entries = await load_entries(tx, ground, start_on - window, end_on + window)
     lines = await load_lines(tx, ground, start_on - window, end_on + window)
     apart = await load_apart(tx, ground)
-    found = reconcile(entries, lines, ground.rules, apart=apart, complete_until=ground.statement_until)
+
+    def match() -> Outcome:
+        return reconcile(
+            entries_of(entries), lines_of(lines), ground.rules, apart=apart, complete_until=ground.statement_until
+        )
+
+    found = await _beside(tx, match)
     outcome = replace(
         found,
         unmatched=tuple(one for one in found.unmatched if start_on <= _dated(one) <= end_on),
@@ -82,6 +98,15 @@ async def run(
     if dry:
         return this, outcome
     return await _keep(tx, ground, this, outcome, today=today, meta=meta), outcome
+
+
+async def _beside(tx: Tx, work: Callable[[], Outcome]) -> Outcome:
+    """Compute in a thread, so that others are served meanwhile; a transaction that says nothing would be ended."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    while not task.done():
+        await asyncio.wait([task], timeout=AWAKE_S)
+        await tx.one(SQL.still_there)
+    return task.result()
 
 
 def _dated(one: Unmatched) -> date:

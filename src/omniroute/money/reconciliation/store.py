@@ -38,7 +38,7 @@ MATCHES = SQL.listing("list_matches")
 RUNS = SQL.listing("list_runs")
 EXCEPTIONS = SQL.listing("list_reconciliation_exceptions")
 _json = msgspec.json.encode
-CHUNK = 20_000
+CHUNK = 5_000
 """Rows in one statement."""
 
 
@@ -206,4 +206,3 @@ def _suggestion(one: Any) -> Mapping[str, object]:
         "line_id": one.line_id,
         "score": one.score,
     }
-
