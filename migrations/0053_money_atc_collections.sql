@@ -36,6 +36,7 @@ CREATE TABLE atc_collection (
     collected_by            uuid         NULL,
     notes                   text         NULL,
     recorded_by             text         NOT NULL,
+    request_key             uuid         NULL,
     created_at              timestamptz  NOT NULL,
     reversed_at             timestamptz  NULL,
     reversed_by             text         NULL,
@@ -55,6 +56,7 @@ CREATE TABLE atc_collection (
         REFERENCES atc_collection (tenant_id, collection_id),
     CONSTRAINT atc_collection_reference_key UNIQUE (tenant_id, reference),
     CONSTRAINT atc_collection_level_key UNIQUE (tenant_id, root_collection_id, level),
+    CONSTRAINT atc_collection_request_key UNIQUE (tenant_id, request_key),
     CONSTRAINT atc_collection_reference_form CHECK (reference ~ '^[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}(#[1-7])?$'
         AND (level = 0) = (strpos(reference, '#') = 0)),
     CONSTRAINT atc_collection_level_range CHECK (level BETWEEN 0 AND 7 AND (level = 0) = (parent_collection_id IS NULL)
@@ -98,6 +100,7 @@ COMMENT ON COLUMN atc_collection.parent_collection_id IS 'the row one level belo
 COMMENT ON COLUMN atc_collection.is_top IS 'its grant has no parent: its net is what the root grantor is due';
 COMMENT ON COLUMN atc_collection.grantee_id IS 'who has collected at this level: the grantee of its grant';
 COMMENT ON COLUMN atc_collection.source IS 'where the money is: with the collector, a virtual account credit, or what we owe the payer';
+COMMENT ON COLUMN atc_collection.request_key IS 'hash of the idempotency key it came under; of level 0';
 COMMENT ON COLUMN atc_collection.remitted_minor IS 'what of the money in the collector''s hand was paid in; of level 0';
 COMMENT ON COLUMN atc_collection.funded_at IS 'since when all of the money is with us; the same on all levels';
 CREATE INDEX atc_collection_recent ON atc_collection (tenant_id, created_at, collection_id);

@@ -1,10 +1,12 @@
 """Collections by authority over HTTP: recorded one by one and many at once, looked at, taken back; who may not."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from omniroute.api import Services
 from omniroute.infra.events import Meta
 from omniroute.kit.ids import parse
 from omniroute.money import atc
@@ -38,10 +40,12 @@ class Route:
         """All that a collection may move."""
         return [await self.client.books(), await self.client.get("/atc-collections?limit=500")]
 
-    async def refused(self, body: object, code: str, *, status: int, by: Client | None = None, path: str = "") -> Any:
+    async def refused(
+        self, body: object, code: str, *, status: int, by: Client | None = None, path: str = "", key: str | None = None
+    ) -> Any:
         """A refusal, after which nothing has moved."""
         before = await self.moved()
-        answer = await (by or self.client).send("POST", f"/atc-collections{path}", json=body)
+        answer = await (by or self.client).send("POST", f"/atc-collections{path}", json=body, key=key)
         assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
         assert await self.moved() == before
         return answer.json()
@@ -101,6 +105,21 @@ async def test_the_same_key_is_the_same_collection(route: Route) -> None:
     assert first.json() == again.json()
     assert first.json()["reference"].startswith("COL-")
     assert other.json()["id"] != first.json()["id"]
+    await route.refused(route.body("another"), "idempotency.key_reused", status=422, key="key-1")
+    await route.refused(body | {"amount": 1}, "atc.collection_reference_taken", status=409, key="key-1")
+
+
+async def test_many_at_the_same_time_go_together(route: Route, services: Services) -> None:
+    group = services.recorder.group
+    calls, items = group.flush_count, group.item_count
+    answers = await asyncio.gather(
+        *(route.client.send("POST", "/atc-collections", json=route.body(f"g-{n}", 100 + n)) for n in range(20)),
+        route.client.send("POST", "/atc-collections", json=route.body("g-0", 1)),
+    )
+    assert [one.status_code for one in answers[:20]] == [201] * 20 or answers[20].status_code == 201
+    assert sorted(one.status_code for one in answers) == [201] * 20 + [409]
+    assert group.item_count == items + 21
+    assert group.flush_count < calls + 21
 
 
 async def test_many_stand_and_fall_by_themselves(route: Route) -> None:

@@ -113,6 +113,7 @@ async def test_the_grant_is_found_and_the_reference_made(route: Route) -> None:
 
 
 async def test_what_is_not_covered_is_refused(route: Route) -> None:
+    await route.record("owner", **route.input("taken"))
     for given, code in (
         (route.input("no", amount=100_000.01), "atc.above_maximum"),
         (route.input("no", amount="1.005"), "kit.malformed_amount"),
@@ -121,7 +122,7 @@ async def test_what_is_not_covered_is_refused(route: Route) -> None:
         (route.input("no", collectionMethod="CREDIT_AGAINST_PURCHASE"), "atc.not_covered"),
         (route.input("no", collectedFromId=str(route.depot_id)), "atc.wrong_payer"),
         (route.input("no", atcGrantId=str(route.shop_id)), "atc.not_found"),
-        (route.input("by-owner", amount=7), "atc.collection_reference_taken"),
+        (route.input("taken", amount=7), "atc.collection_reference_taken"),
         (route.input("no", collectionPoint={"latitude": 91, "longitude": 0}), "atc.malformed_collection"),
     ):
         assert (await route.refused("owner", **given))[1] == code

@@ -1,7 +1,6 @@
 """Recording a collection as an action of a Hasura engine: by the rules of the REST door, in the form customers know."""
 
 from decimal import Decimal, InvalidOperation
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +8,7 @@ import msgspec
 
 from omniroute.api.actions_form import Camel, MalformedAction, action, answer, shape
 from omniroute.api.actions_payments import amount_of
-from omniroute.api.atc_collections import own_reference, request_in
+from omniroute.api.atc_collections import key_of, own_reference, request_in
 from omniroute.api.atc_collections_shapes import facts_in
 from omniroute.api.call import Call
 from omniroute.api.operations import Raw, Reply
@@ -137,30 +136,20 @@ def _shown(one: Collection) -> dict[str, Any]:
     }
 
 
-def _reference(call: Call, raw: Raw) -> str:
-    """The reference of a collection that came without one: the same idempotency key makes the same."""
-    key = raw.headers.get("idempotency-key")
-    if key is None:
-        return own_reference()
-    text = f"{call.tenant_id}\n{call.caller.subject}\n{key}".encode()
-    return f"COL-{blake2b(text, digest_size=13).hexdigest().upper()}"
-
-
 async def _record(call: Call, raw: Raw, given: dict[str, Any]) -> dict[str, Any]:
     if call.caller.branches is not None:
         raise PermissionMissing("the permission must be held in the whole organisation", permission=call.permission)
     asked = shape(given, CollectionInput)
-    reference = _reference(call, raw)
-
-    async def work(tx: Tx) -> dict[str, Any]:
-        command = _command(asked, await _currency(tx, asked), reference)
-        (outcome,) = await atc.record_collections(tx, [request_in(call, command)], now=call.now, today=call.today)
-        if isinstance(outcome, NotRecorded):
-            raise outcome.refusal
-        return _shown(outcome.collection)
-
-    # Saying it twice is the same as once: the same reference with the same content is the same collection.
-    return await call.services.db.run(work, tenant_id=call.tenant_id, idempotent=True)
+    async with call.services.db.tx(call.tenant_id, readonly=True) as tx:
+        currency = await _currency(tx, asked)
+    # Without a reference the same idempotency key makes the same one.
+    key = raw.headers.get("idempotency-key")
+    reference = own_reference(ids.uuid7() if key is None else key_of(call, key))
+    request = request_in(call, _command(asked, currency, reference), None)
+    outcome = await call.services.recorder.record(call.tenant_id, request)
+    if isinstance(outcome, NotRecorded):
+        raise outcome.refusal
+    return _shown(outcome.collection)
 
 
 @action("record-collection")

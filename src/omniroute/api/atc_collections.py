@@ -1,5 +1,7 @@
 """What is collected by authority, over HTTP: recorded one by one or many at once, looked at, taken back."""
 
+from uuid import UUID
+
 from omniroute.api.atc_collections_shapes import (
     BODY,
     EXAMPLE,
@@ -32,49 +34,62 @@ from omniroute.parties.access import Permission
 _COLLECTIONS = "/v1/{tenant}/atc-collections"
 _COLLECTION = _COLLECTIONS + "/{atc_collection}"
 _TAG = "Authority to collect"
+_REPLAYED = (("idempotency-replayed", "true"),)
 _RECORDING = (
     "atc.malformed_collection", "atc.collection_reference_taken", "atc.not_found", "atc.no_authority",
     "atc.authority_unclear", "atc.not_in_force", "atc.outside_scope", "atc.wrong_payer", "atc.above_maximum",
     "atc.cumulative_limit_reached", "atc.credit_unknown", "atc.credit_not_usable", "atc.not_covered",
     "collections.credit_spent", "collections.credit_ambiguous", "collections.currency_differs",
-    "collections.wrong_state", "partners.not_found",
+    "collections.wrong_state", "partners.not_found", "idempotency.key_reused", "atc.busy",
 )  # fmt: skip
 
 
-def own_reference() -> str:
-    """The reference of a collection that came without one."""
-    return f"COL-{ids.show('col', ids.uuid7())[4:].upper()}"
+def key_of(call: Call, key: str) -> UUID:
+    """What an idempotency key stands for here. An application keeps its keys over the rotation of its credentials."""
+    caller = call.caller
+    owner = caller.subject if caller.application_id is None else f"app:{caller.application_id}"
+    return atc.collection_key(owner, key)
 
 
-def request_in(call: Call, command: atc.RecordCollection) -> CollectionRequest:
+def own_reference(key: UUID) -> str:
+    """The reference of a collection that came without one: the same key makes the same."""
+    return f"COL-{ids.show('col', key)[4:].upper()}"
+
+
+def request_in(call: Call, command: atc.RecordCollection, key: UUID | None) -> CollectionRequest:
     """A collection on behalf of who calls."""
-    return CollectionRequest(command, call.caller.subject, call.meta)
+    return CollectionRequest(command, call.caller.subject, call.meta, key)
 
 
 @operation(
     "POST", _COLLECTIONS, tag=_TAG, status=201, permission=Permission.ATC_COLLECT, whole=True, body=RecordCollectionIn,
-    reply=CollectionLevelsOut, idempotent=True, statuses=(200,), refusals=_RECORDING, example=BODY,
-    example_reply=EXAMPLE,
+    reply=CollectionLevelsOut, idempotent=True, key_kept_by="ledger", transaction=False, statuses=(200,),
+    refusals=_RECORDING, example=BODY, example_reply=EXAMPLE,
 )  # fmt: skip
-async def record_atc_collection(call: Call, tx: Tx, body: RecordCollectionIn) -> Reply:
+async def record_atc_collection(call: Call, body: RecordCollectionIn) -> Reply:
     """Record what was collected.
 
     Commissions of all levels are earned, and the root grantor is owed the rest, at once. The same reference with the
-    same content is the same collection: a repeat gets 200.
+    same content is the same collection, and so is the same key: a repeat gets 200. What is refused leaves no trace, so
+    that both may be used again.
     """
-    request = request_in(call, command_in(body, own_reference()))
-    (outcome,) = await atc.record_collections(tx, [request], now=call.now, today=call.today)
+    assert call.key is not None
+    key = key_of(call, call.key)
+    request = request_in(call, command_in(body, own_reference(key)), key)
+    outcome = await call.services.recorder.record(call.tenant_id, request)
     if isinstance(outcome, NotRecorded):
         raise outcome.refusal
-    return Reply(levels_out(outcome.levels), status=200 if outcome.replayed else 201)
+    if outcome.replayed:
+        return Reply(levels_out(outcome.levels), status=200, headers=_REPLAYED)
+    return Reply(levels_out(outcome.levels))
 
 
 @operation(
     "POST", _COLLECTIONS + "/many", tag=_TAG, permission=Permission.ATC_COLLECT, whole=True, body=RecordCollectionsIn,
-    reply=RecordedManyOut, idempotent=True, example={"collections": [BODY]},
+    reply=RecordedManyOut, idempotent=True, key_kept_by="ledger", transaction=False, example={"collections": [BODY]},
     example_reply={"recorded": 1, "refused": 0, "results": [{"outcome": "recorded", "collection": EXAMPLE}]},
 )  # fmt: skip
-async def record_atc_collections(call: Call, tx: Tx, body: RecordCollectionsIn) -> RecordedManyOut:
+async def record_atc_collections(call: Call, body: RecordCollectionsIn) -> RecordedManyOut:
     """Record up to 500 collections, each for itself.
 
     References make a repeat harmless: what is recorded already is answered as `replayed`.
@@ -82,12 +97,13 @@ async def record_atc_collections(call: Call, tx: Tx, body: RecordCollectionsIn) 
     prepared: list[CollectionRequest | Refusal] = []
     for place, item in enumerate(body.collections):
         try:
-            prepared.append(request_in(call, command_in(item, own_reference())))
+            key = key_of(call, f"{call.key}\n{item.reference or place}")
+            prepared.append(request_in(call, command_in(item, own_reference(key)), key))
         except Refusal as refusal:
             refusal.facts["pointer"] = f"/collections/{place}"
             prepared.append(refusal)
     asked = [one for one in prepared if isinstance(one, CollectionRequest)]
-    outcomes = iter(await atc.record_collections(tx, asked, now=call.now, today=call.today))
+    outcomes = iter(await call.services.recorder.record_all(call.tenant_id, asked) if asked else ())
     results = [_result(NotRecorded(one) if isinstance(one, Refusal) else next(outcomes)) for one in prepared]
     refused = sum(one.outcome == "refused" for one in results)
     return RecordedManyOut(recorded=len(results) - refused, refused=refused, results=results)

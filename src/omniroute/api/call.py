@@ -19,6 +19,7 @@ from omniroute.infra.secrets import Vault
 from omniroute.kit import ids
 from omniroute.kit.clock import Clock
 from omniroute.ledger import Command, Outcome
+from omniroute.money.atc import Recorder
 from omniroute.money.payments import FileSender, Initiator, Link
 from omniroute.money.policies import PolicyRulebooks
 from omniroute.parties.access import Authenticator, Caller, Permission
@@ -159,6 +160,12 @@ class Services:
     proxies: Proxies = field(default_factory=Proxies)
     selection: Selection = field(default_factory=Selection)
     loopback_webhooks_allowed: bool = False
+    recorder: Recorder = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Nothing to be chosen: it groups what comes in at this door.
+        made = Recorder(self.db, clock=self.clock, business_day=self.poster.today)
+        object.__setattr__(self, "recorder", made)
 
 
 class Call(msgspec.Struct, frozen=True):

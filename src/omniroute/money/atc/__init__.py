@@ -23,6 +23,7 @@ from omniroute.money.atc.collections_model import (
     RecordOutcome,
     SettlementStatus,
     Source,
+    collection_key,
 )
 from omniroute.money.atc.collections_reading import find_collection, list_collections
 from omniroute.money.atc.collections_store import COLLECTIONS
@@ -68,6 +69,7 @@ from omniroute.money.atc.model import (
     collected_code,
     collected_contra_code,
 )
+from omniroute.money.atc.recorder import Recorder
 from omniroute.money.atc.reversing import reverse_collection
 from omniroute.money.atc.standing import (
     approve_grant,
@@ -105,6 +107,7 @@ __all__ = [
     "RecordCollection",
     "RecordOutcome",
     "Recorded",
+    "Recorder",
     "ScopeConfig",
     "ScopeKind",
     "ScopeType",
@@ -115,6 +118,7 @@ __all__ = [
     "approve_grant",
     "collected_code",
     "collected_contra_code",
+    "collection_key",
     "commission_of",
     "create_grant",
     "find_collected",

@@ -5,14 +5,15 @@ last word, by the ceilings of what may be collected and the floors of what pays.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID
 
 from omniroute import ledger
 from omniroute.infra import events
+from omniroute.infra.idempotency import KeyReused
 from omniroute.infra.postgres import Tx
-from omniroute.kit.ids import uuid7
 from omniroute.kit.money import Money
 from omniroute.kit.refusal import Refusal
 from omniroute.ledger import Booked, Command, Refused
@@ -28,19 +29,19 @@ from omniroute.money.atc.collections_errors import (
     NotCovered,
     WrongPayer,
 )
-from omniroute.money.atc.collections_events import CollectionEvent, CollectionRecorded
+from omniroute.money.atc.collections_events import CollectionRecorded
 from omniroute.money.atc.collections_model import (
     Collection,
     CollectionRequest,
     NotRecorded,
     Recorded,
     RecordOutcome,
-    SettlementStatus,
     Source,
 )
 from omniroute.money.atc.collections_rules import check_collection
-from omniroute.money.atc.collections_store import SQL, find_by_references, row_of
+from omniroute.money.atc.collections_store import SQL, find_by_keys, find_by_references, row_of
 from omniroute.money.atc.finding import Chain, find_chains
+from omniroute.money.atc.levels import levels_of, tell
 from omniroute.money.atc.model import collected_code
 from omniroute.money.collections.errors import CreditNotFound, CreditSpent
 from omniroute.parties import partners
@@ -68,6 +69,13 @@ class _Draft:
         return Money(self.request.command.amount_minor, self.currency)
 
 
+_Accepted = tuple[_Draft, tuple[Collection, ...]]
+
+
+class _Nothing(Exception):
+    """Nothing was recorded: accounts that were opened for it are not there either."""
+
+
 async def record_collections(
     tx: Tx, requests: Sequence[CollectionRequest], *, now: datetime, today: date
 ) -> list[RecordOutcome]:
@@ -78,8 +86,28 @@ async def record_collections(
     """
     outcomes: list[RecordOutcome | None] = [None] * len(requests)
     drafts = await _check(tx, requests, outcomes, now=now)
-    await _open_accounts(tx, drafts, now=now)
-    accepted: list[tuple[_Draft, tuple[Collection, ...]]] = []
+    missing = await _missing_accounts(tx, drafts)
+    if not missing:
+        accepted = await _record(tx, drafts, outcomes, now=now, today=today)
+    else:
+        accepted = []
+        with suppress(_Nothing):
+            async with tx.savepoint():
+                for currency, parties in sorted(missing.items()):
+                    await partners.open_accounts(tx, parties, currency, now=now, meta=drafts[0].request.meta)
+                accepted = await _record(tx, drafts, outcomes, now=now, today=today)
+                if not accepted:
+                    raise _Nothing
+    for draft, levels in accepted:
+        outcomes[draft.place] = Recorded(levels)
+    return _copy_repeats(requests, outcomes)
+
+
+async def _record(
+    tx: Tx, drafts: list[_Draft], outcomes: list[RecordOutcome | None], *, now: datetime, today: date
+) -> list[_Accepted]:
+    """Spend, book, write and tell; what was recorded. Refusals go to `outcomes`."""
+    accepted: list[_Accepted] = []
     waiting = drafts
     while waiting:
         chosen, waiting, refusals = await _spend_credits(tx, waiting, outcomes, now=now)
@@ -89,15 +117,22 @@ async def record_collections(
                 lost = await _give_back(tx, draft, now=now) or lost
                 outcomes[draft.place] = await _refused_by_books(tx, draft, booked.refusal)
             else:
-                accepted.append((draft, _rows(draft, booked, now=now, today=today)))
+                levels = levels_of(
+                    draft.request,
+                    draft.chain,
+                    draft.levels,
+                    credit_id=draft.credit_id,
+                    transaction_id=booked,
+                    now=now,
+                    today=today,
+                )
+                accepted.append((draft, levels))
         if not lost:
             for draft, refusal in zip(waiting, refusals, strict=True):
                 outcomes[draft.place] = NotRecorded(refusal)
             break
     await _write(tx, accepted)
-    for draft, levels in accepted:
-        outcomes[draft.place] = Recorded(levels)
-    return _copy_repeats(requests, outcomes)
+    return accepted
 
 
 async def _check(
@@ -105,11 +140,15 @@ async def _check(
 ) -> list[_Draft]:
     """What remains after form, duplicates, payers, grants and their largest amounts; refusals go to `outcomes`."""
     existing = await find_by_references(tx, [request.command.reference for request in requests])
+    used = await find_by_keys(tx, [request.key for request in requests if request.key is not None])
     payers = await _payers(tx, {request.command.collected_from_id for request in requests})
     new: list[int] = []
     seen: set[str] = set()
     for place, request in enumerate(requests):
         command = request.command
+        if request.key is not None and used.setdefault(request.key, command.reference) != command.reference:
+            outcomes[place] = NotRecorded(KeyReused())
+            continue
         if command.reference in seen:
             continue  # A repeat inside the batch: answered from the first at the end.
         seen.add(command.reference)
@@ -166,16 +205,24 @@ def _draft(place: int, request: CollectionRequest, found: Chain | Refusal) -> _D
     return _Draft(place, request, found, levels)
 
 
-async def _open_accounts(tx: Tx, drafts: Sequence[_Draft], *, now: datetime) -> None:
-    wanted: dict[str, set[UUID]] = {}
+async def _missing_accounts(tx: Tx, drafts: Sequence[_Draft]) -> dict[str, set[UUID]]:
+    """Partners who do not have all their accounts in a currency yet, by currency."""
+    wanted: set[tuple[UUID, str]] = set()
     for draft in drafts:
-        parties = wanted.setdefault(draft.currency, set())
-        parties.update(grant.grantee_id for grant in draft.chain)
-        parties.add(draft.chain[-1].grantor_id)
+        parties = {grant.grantee_id for grant in draft.chain} | {draft.chain[-1].grantor_id}
         if draft.request.command.source is Source.PURCHASE:
             parties.add(draft.request.command.collected_from_id)
-    for currency, parties in sorted(wanted.items()):
-        await partners.open_accounts(tx, parties, currency, now=now, meta=drafts[0].request.meta)
+        wanted.update((party, draft.currency) for party in parties)
+    accounts = {
+        ledger.account_id(tx.tenant, account.code): (party, currency)
+        for party, currency in wanted
+        for account in partners.accounts(party, currency)
+    }
+    there = await ledger.find_accounts(tx, list(accounts)) if accounts else {}
+    missing: dict[str, set[UUID]] = {}
+    for party, currency in {accounts[one] for one in accounts.keys() - there.keys()}:
+        missing.setdefault(currency, set()).add(party)
+    return missing
 
 
 async def _spend_credits(
@@ -272,80 +319,14 @@ def _known(request: CollectionRequest, levels: tuple[Collection, ...]) -> Record
     return NotRecorded(CollectionExists(reference=request.command.reference))
 
 
-def _rows(draft: _Draft, transaction_id: UUID, *, now: datetime, today: date) -> tuple[Collection, ...]:
-    command = draft.request.command
-    ids = [uuid7() for _ in draft.levels]
-    body_hash = command.body_hash
-    return tuple(
-        Collection(
-            collection_id=ids[level.level],
-            root_collection_id=ids[0],
-            parent_collection_id=ids[level.level - 1] if level.level else None,
-            level=level.level,
-            is_top=grant.parent_id is None,
-            grant_id=grant.grant_id,
-            grantee_id=grant.grantee_id,
-            reference=f"{command.reference}#{level.level}" if level.level else command.reference,
-            body_hash=body_hash,
-            collected_from_id=command.collected_from_id,
-            method=command.method,
-            payment_reference=command.payment_reference,
-            source=command.source,
-            credit_id=draft.credit_id,
-            currency=draft.currency,
-            gross_minor=level.gross_minor,
-            commission_minor=level.commission_minor,
-            net_minor=level.net_minor,
-            order_id=command.order_id,
-            invoice_id=command.invoice_id,
-            collected_on=today,
-            due_on=today + timedelta(days=grant.settlement.delay_days),
-            transaction_id=transaction_id,
-            settlement_status=SettlementStatus.PENDING,
-            settlement_batch_id=None,
-            settled_at=None,
-            remitted_minor=0,
-            funded_at=None if command.source is Source.IN_HAND else now,
-            point=command.point,
-            collected_by=command.collected_by,
-            notes=command.notes,
-            recorded_by=draft.request.actor,
-            created_at=now,
-            reversed_at=None,
-            reversed_by=None,
-            reversal_reason=None,
-            reversal_transaction_id=None,
-        )
-        for grant, level in zip(draft.chain, draft.levels, strict=True)
-    )
-
-
-async def _write(tx: Tx, accepted: Sequence[tuple[_Draft, tuple[Collection, ...]]]) -> None:
+async def _write(tx: Tx, accepted: Sequence[_Accepted]) -> None:
     if not accepted:
         return
-    await tx.many(SQL.insert_levels, [row_of(tx.tenant, one) for _, levels in accepted for one in levels])
+    await tx.many(
+        SQL.insert_levels, [row_of(tx.tenant, one, draft.request.key) for draft, levels in accepted for one in levels]
+    )
     told = [(tell(CollectionRecorded, one), draft.request.meta) for draft, levels in accepted for one in levels]
     await events.append_each(tx, told)
-
-
-def tell(kind: type[CollectionEvent], one: Collection, transaction_id: UUID | None = None) -> CollectionEvent:
-    """The fact of a level."""
-    return kind(
-        one.collection_id,
-        one.root_collection_id,
-        one.level,
-        one.grant_id,
-        one.grantee_id,
-        one.reference,
-        one.collected_from_id,
-        one.method.value,
-        one.currency,
-        one.gross_minor,
-        one.commission_minor,
-        one.net_minor,
-        transaction_id or one.transaction_id,
-        one.funded_at is not None,
-    )
 
 
 def _copy_repeats(
@@ -355,6 +336,9 @@ def _copy_repeats(
     first: dict[str, int] = {}
     answers: list[RecordOutcome] = []
     for place, (request, outcome) in enumerate(zip(requests, outcomes, strict=True)):
+        if isinstance(outcome, NotRecorded) and isinstance(outcome.refusal, KeyReused):
+            answers.append(outcome)
+            continue
         original = first.setdefault(request.command.reference, place)
         if outcome is None:
             same = request.command.body_hash == requests[original].command.body_hash

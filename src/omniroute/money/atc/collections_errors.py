@@ -24,6 +24,13 @@ class CollectionExists(Refusal):
     kind = Kind.CONFLICT
 
 
+class CollectionsBusy(Refusal):
+    """Too many collections are waiting to be recorded; nothing happened. Try again after `retry_after_s`."""
+
+    code = "atc.busy"
+    kind = Kind.BUSY
+
+
 class NoAuthority(Refusal):
     """Nobody may collect this: no grant in force covers this payer, means, currency and what is paid for."""
 

@@ -84,11 +84,20 @@ class RecordCollection:
 
 @dataclass(frozen=True, slots=True)
 class CollectionRequest:
-    """One collection to record, and on whose behalf."""
+    """One collection to record, and on whose behalf.
+
+    `key`: the idempotency key it came under (`collection_key` makes it); it stands for one collection for ever.
+    """
 
     command: RecordCollection
     actor: str
     meta: Meta
+    key: UUID | None = None
+
+
+def collection_key(owner: str, key: str) -> UUID:
+    """What is kept of an idempotency key: a 128-bit hash of it and whose it is."""
+    return UUID(bytes=blake2b(f"collection:{owner}\n{key}".encode(), digest_size=16).digest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,8 +65,8 @@ def collection_of(row: Any) -> Collection:
     )
 
 
-def row_of(tenant_id: UUID, one: Collection) -> dict[str, Any]:
-    """A level as `insert_levels` takes it."""
+def row_of(tenant_id: UUID, one: Collection, request_key: UUID | None) -> dict[str, Any]:
+    """A level as `insert_levels` takes it. The idempotency key is the collector's level's."""
     return {
         "tenant": tenant_id,
         "collection": one.collection_id,
@@ -98,6 +98,7 @@ def row_of(tenant_id: UUID, one: Collection) -> dict[str, Any]:
         "collected_by": one.collected_by,
         "notes": one.notes,
         "recorded_by": one.recorded_by,
+        "request_key": None if one.level else request_key,
         "now": one.created_at,
     }
 
@@ -109,6 +110,14 @@ async def find_by_references(tx: Tx, references: Sequence[str]) -> dict[str, tup
     for row in rows:
         found.setdefault(row.root_collection_id, []).append(collection_of(row))
     return {levels[0].reference: tuple(levels) for levels in found.values()}
+
+
+async def find_by_keys(tx: Tx, keys: Sequence[UUID]) -> dict[UUID, str]:
+    """The references of the collections that these idempotency keys stand for."""
+    if not keys:
+        return {}
+    rows = await tx.all(SQL.find_by_keys, tenant=tx.tenant, keys=list(keys))
+    return {row.request_key: row.reference for row in rows}
 
 
 def facts_json(facts: Mapping[ScopeType, Sequence[str]]) -> Jsonb:

@@ -34,17 +34,22 @@ SELECT l.* FROM atc_collection c
  WHERE c.tenant_id = %(tenant)s AND c.reference = ANY (%(references)s::text[])
  ORDER BY l.root_collection_id, l.level
 
+-- name: find_by_keys
+-- The references of the collections that these idempotency keys stand for.
+SELECT request_key, reference FROM atc_collection
+ WHERE tenant_id = %(tenant)s AND request_key = ANY (%(keys)s::uuid[])
+
 -- name: insert_levels
 -- Levels of collections, from the collector's up.
 INSERT INTO atc_collection (tenant_id, collection_id, root_collection_id, parent_collection_id, level, is_top, grant_id,
                             grantee_id, reference, body_hash, collected_from_id, collection_method, payment_reference,
                             source, credit_id, currency, gross_minor, commission_minor, net_minor, order_id, invoice_id,
                             collected_on, due_on, transaction_id, funded_at, latitude, longitude, collected_by, notes,
-                            recorded_by, created_at)
+                            recorded_by, request_key, created_at)
 VALUES (%(tenant)s, %(collection)s, %(root)s, %(parent)s, %(level)s, %(is_top)s, %(grant)s, %(grantee)s, %(reference)s,
         %(body_hash)s, %(payer)s, %(method)s, %(payment_reference)s, %(source)s, %(credit)s, %(currency)s, %(gross)s,
         %(commission)s, %(net)s, %(order)s, %(invoice)s, %(collected_on)s, %(due_on)s, %(transaction)s, %(funded_at)s,
-        %(latitude)s, %(longitude)s, %(collected_by)s, %(notes)s, %(recorded_by)s, %(now)s)
+        %(latitude)s, %(longitude)s, %(collected_by)s, %(notes)s, %(recorded_by)s, %(request_key)s, %(now)s)
 
 -- name: find_levels
 -- All levels of the collection that one of them belongs to.

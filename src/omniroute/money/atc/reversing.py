@@ -12,7 +12,6 @@ from omniroute.kit.refusal import Refusal
 from omniroute.ledger import Refused
 from omniroute.money import collections
 from omniroute.money.atc import books
-from omniroute.money.atc.collecting import tell
 from omniroute.money.atc.collections_errors import (
     AlreadyRemitted,
     AlreadyReversed,
@@ -23,6 +22,7 @@ from omniroute.money.atc.collections_errors import (
 from omniroute.money.atc.collections_events import CollectionReversed
 from omniroute.money.atc.collections_model import Collection, SettlementStatus
 from omniroute.money.atc.collections_store import SQL, collection_of
+from omniroute.money.atc.levels import tell
 from omniroute.money.atc.standing import clean_reason
 
 _FREE = (SettlementStatus.PENDING, SettlementStatus.FAILED, SettlementStatus.DISPUTED)
