@@ -6,9 +6,12 @@ from uuid import UUID
 
 import pytest
 
+from omniroute import ledger
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database
 from omniroute.kit.ids import uuid7
+from omniroute.kit.money import Money
+from omniroute.ledger import Leg, Side
 from omniroute.money import reconciliation
 from omniroute.money.connections.errors import ConnectionNotFound
 from omniroute.money.reconciliation import EntryKey, Fee, MatchKind, MatchState, Pass, Reconciler, Rules
@@ -84,6 +87,48 @@ async def test_a_payment_is_matched_with_the_line_that_names_its_attempt(bank: B
     paid = await house.now_stands(payment)
     assert [one.transaction_id for one in match.entries] == [paid.transaction_id]
     assert run.counts["by_pass"] == {"strong_key": 1}
+
+
+async def test_a_payment_given_back_and_its_charge_have_the_names_of_the_payment(bank: Bank) -> None:
+    house = bank.house
+    [payment] = await house.initiated(house.order("RENT", 5_000))
+    await house.settle()
+    [attempt] = await house.attempts(payment)
+    paid = await house.now_stands(payment)
+    assert paid.transaction_id is not None
+    fee = Money(75, "NGN")
+    charged = [Leg(house.id("payments:rail-fees:NGN"), Side.DEBIT, fee), Leg(bank.float_id, Side.CREDIT, fee)]
+    commands = [
+        ledger.post_transaction(charged, reference="payment:RENT:rail-fee:1", meta=META),
+        ledger.reverse_transaction(paid.transaction_id, reference="payment:RENT:reversed:paid", meta=META),
+    ]
+    async with house.db.tx(bank.tenant_id) as tx:
+        await ledger.book(tx, commands, today=DAY)
+    both, back = await bank.shows(-5_075, attempt.our_ref), await bank.shows(5_000, text=f"REV/{attempt.our_ref}")
+    await bank.run()
+    found = sorted((int(one.found_by), one.lines, len(one.entries)) for one in await bank.matches())
+    assert found == [(2, (back,), 1), (4, (both,), 2)]
+
+
+async def test_a_credit_is_known_by_its_session_and_its_id_at_the_provider(bank: Bank) -> None:
+    for number, (line_ref, text) in enumerate((("SESSION-1", ""), (None, "NIP CR PROVIDER-CREDIT-2 ADA"))):
+        entry = await bank.booked(4_900 + number)
+        async with bank.house.worker.tx(bank.tenant_id) as tx:
+            await tx.connection.execute(
+                "INSERT INTO virtual_account_credit (tenant_id, credit_id, connection_id, provider_credit_id, our_ref,"
+                " session_id, account_number, amount_minor, fee_minor, currency, paid_at, received_at, transaction_id,"
+                " state, reason, updated_at) VALUES (%s, %s, %s, %s, 'VA-1', %s, '9923456781', 5000, 100, 'NGN', now(),"
+                " now(), %s, 'unplaced', 'collections.account_unknown', now())",
+                [bank.tenant_id, uuid7(), bank.connection_id, f"PROVIDER-CREDIT-{number + 1}",
+                 f"SESSION-{number + 1}", entry.transaction_id],
+            )  # fmt: skip
+        await bank.shows(4_900 + number, line_ref, text=text)
+    third = await bank.booked(7_000, account_number="9923456781")
+    await bank.shows(7_000, text="TRF 9923456781 FROM MUSA")
+    await bank.run()
+    found = {one.found_by: one.entries for one in await bank.matches()}
+    assert set(found) == {Pass.STRONG_KEY, Pass.OUR_REFERENCE, Pass.COUNTERPARTY}
+    assert found[Pass.COUNTERPARTY] == (third,)
 
 
 async def test_what_a_run_finds_is_found_once(bank: Bank) -> None:

@@ -84,7 +84,14 @@ def _entry(row: Any, with_fee: set[str]) -> Entry:
     said: dict[str, Any] = (row.of_meta or {}) | (row.meta or {})
     told = [str(said[name]) for name in REFS if isinstance(said.get(name), str | int)]
     named = (row.our_ref, row.provider_ref, row.receipt, row.session_id, row.provider_credit_id, *told)
-    ours = (row.our_ref, row.session_id, said.get("our_ref"), row.payment, None if row.payment else row.reference)
+    ours = (
+        row.our_ref,
+        row.session_id,
+        row.provider_credit_id,
+        said.get("our_ref"),
+        row.payment,
+        None if row.payment else row.reference,
+    )
     numbers = (row.payee, row.account_number, *[said.get(name) for name in ACCOUNTS])
     groups = (row.message_id, said.get(SETTLEMENT))
     is_fee = ":rail-fee:" in (_reference(row) or "")
