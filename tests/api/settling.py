@@ -34,6 +34,9 @@ VALUES (%(tenant)s, %(batch)s, %(mark)s, %(grant)s, %(grantor)s, 'NGN', 'demand'
 _ITEM = """
 INSERT INTO atc_settlement_item (tenant_id, batch_id, collection_id, gross_minor, commission_minor, net_minor)
 VALUES (%(tenant)s, %(batch)s, %(collection)s, 100, 10, 90)"""
+_PLACED = """
+UPDATE atc_collection SET settlement_status = 'scheduled', settlement_batch_id = %(batch)s
+ WHERE tenant_id = %(tenant)s AND collection_id = %(collection)s"""
 _REMITTANCE = """
 INSERT INTO atc_remittance (tenant_id, remittance_id, reference, partner_id, currency, paid_minor, kept_minor,
                             transaction_id, recorded_by, created_at)
@@ -52,5 +55,5 @@ async def make_settlement(
         "batch": uuid7(), "remittance": uuid7(), "mark": mark, "now": now, "today": now.date(),
     }  # fmt: skip
     async with db.tx(tenant_id) as tx:
-        for statement in (_GRANT, _APPROVED, _COLLECTION, _BATCH, _ITEM, _REMITTANCE, _REMITTED):
+        for statement in (_GRANT, _APPROVED, _COLLECTION, _BATCH, _ITEM, _PLACED, _REMITTANCE, _REMITTED):
             await tx.connection.execute(statement, given)
