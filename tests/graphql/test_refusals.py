@@ -56,12 +56,15 @@ async def test_what_is_wrong_is_named(ask: Asker, document: str, message: str, p
 
 
 ARGS = "$.selectionSet.payments.args"
+WAYS = "['asc', 'asc_nulls_first', 'asc_nulls_last', 'desc', 'desc_nulls_first', 'desc_nulls_last']"
+STATUSES = "['CONFIRMED', 'FAILED', 'PENDING']"
 WRONG_TYPES = [
     ('limit: "x"', f"{ARGS}.limit", "expected a 32-bit integer for type 'Int', but found a string"),
     ("limit: many", f"{ARGS}.limit", "expected a 32-bit integer for type 'Int', but found an enum value"),
     ("limit: 1.5", f"{ARGS}.limit", "expected a 32-bit integer for type 'Int', but found a number"),
-    ("limit: 2147483648", f"{ARGS}.limit", "Int cannot represent non 32-bit signed integer value: 2147483648"),
-    (f"limit: 1{'0' * 50}", f"{ARGS}.limit", f"Int cannot represent non 32-bit signed integer value: 1{'0' * 50}"),
+    ("where: {id: {_in: [1, null]}}", f"{ARGS}.where.id._in[1]", "unexpected null value for type 'bigint'"),
+    ("where: {status: {_eq: \"NOPE\"}}", f"{ARGS}.where.status._eq",
+     "expected an enum value for type 'shop_status_enum', but found a string"),
     ("where: {id: {_eq: true}}", f"{ARGS}.where.id._eq", "expected a number for type 'bigint', but found a boolean"),
     ("where: {id: {_eq: [1]}}", f"{ARGS}.where.id._eq", "expected a value, but found an object or a list"),
     ("where: {tries: {_in: [1, true]}}", f"{ARGS}.where.tries._in[1]",
@@ -71,9 +74,10 @@ WRONG_TYPES = [
     ("where: {id: {_is_null: 1}}", f"{ARGS}.where.id._is_null",
      "expected a boolean for type 'Boolean', but found a number"),
     ("where: [1]", f"{ARGS}.where", "expected an object for type 'payments_bool_exp', but found a list"),
-    ("order_by: {id: up}", f"{ARGS}.order_by.id", "Value 'up' does not exist in 'order_by' enum."),
+    ("order_by: {id: up}", f"{ARGS}.order_by.id",
+     f"expected one of the values {WAYS} for type 'order_by', but found 'up'"),
     ("where: {status: {_eq: NOPE}}", f"{ARGS}.where.status._eq",
-     "Value 'NOPE' does not exist in 'shop_status_enum' enum."),
+     f"expected one of the values {STATUSES} for type 'shop_status_enum', but found 'NOPE'"),
 ]  # fmt: skip
 
 
@@ -84,12 +88,20 @@ async def test_a_value_of_the_wrong_type_is_named_where_it_stands(
     assert await ask.refused(f"{{ payments({args}) {{ id }} }}") == (message, path, "validation-failed")
 
 
+@pytest.mark.parametrize("limit", ["2147483648", f"1{'0' * 50}"])
+async def test_a_whole_number_has_bounds(ask: Asker, limit: str) -> None:
+    told = f"The value {limit} lies outside the bounds or is not an integer."
+    told += " Maybe it is a float, or is there integer overflow?"
+    assert await ask.refused(f"{{ payments(limit: {limit}) {{ id }} }}") == (told, f"{ARGS}.limit", "parse-failed")
+    document = "query ($n: Int!) { payments(limit: $n) { id } }"
+    assert await ask.refused(document, n=int(limit)) == (told, "$.variables", "parse-failed")
+
+
 async def test_a_huge_limit_is_only_a_limit(ask: Asker) -> None:
     document = "query ($n: Int!) { payments(limit: $n, order_by: {id: asc}) { id } }"
     assert len((await ask(document, n=2_147_483_647))["payments"]) == len(PAYMENTS)
     # A role's own limit stays.
     assert len((await ask(document, "user", n=2_147_483_647))["payments"]) == 2
-    assert (await ask.refused(document, n=2_147_483_648))[1:] == ("$.variables", "validation-failed")
     assert await ask.refused(document, n="9") == (
         "expected a 32-bit integer for type 'Int', but found a string", "$.variables", "validation-failed",
     )  # fmt: skip

@@ -30,7 +30,7 @@ from omniroute.graphql.model.roles import RoleView, known_roles
 from omniroute.graphql.model.tables import Model
 from omniroute.graphql.plugged import Operation, RootFields, operation_of
 from omniroute.graphql.schema.building import NOTHING, RoleSchema, build_schema
-from omniroute.graphql.validating import check_document, choose_operation, worded
+from omniroute.graphql.validating import check_document, choose_operation, code_of, worded
 from omniroute.infra.postgres import Database
 
 K = TypeVar("K")
@@ -238,7 +238,8 @@ class Engine:
             prepared.schema.schema, prepared.operation.variable_definitions or (), dict(given), max_errors=1
         )
         if isinstance(found, list):
-            raise RequestRefused(worded(found[0].message), path="$.variables")
+            message = worded(found[0].message, prepared.schema.schema)
+            raise RequestRefused(message, path="$.variables", code=code_of(message))
         return _coerced(found)
 
     def plan(self, role: str, prepared: Prepared, variables: Mapping[str, Any]) -> Plan:

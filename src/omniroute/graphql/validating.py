@@ -10,7 +10,9 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLEnumType,
     GraphQLError,
+    GraphQLSchema,
     InlineFragmentNode,
     KnownTypeNamesRule,
     ListValueNode,
@@ -52,6 +54,12 @@ _MESSAGES = (
     ),
     (re.compile(r"Field '\w+' of type '\[?(\w+)[^']*' must have a selection"), "missing selection set for '{0}'"),
     (re.compile(r"Field '\w+' must not have a selection"), "unexpected subselection set for non-object field"),
+    (re.compile(r"Expected value of non-null type '\[?(\w+)[^']*' not to be"), "unexpected null value for type '{0}'"),
+    (
+        re.compile(r"Int cannot represent non 32-bit signed integer value: (.+)", re.DOTALL),
+        "The value {0} lies outside the bounds or is not an integer."
+        " Maybe it is a float, or is there integer overflow?",
+    ),
 )
 
 
@@ -61,10 +69,15 @@ _WRONG_TYPE = (
     (re.compile(r"String cannot represent a non string value: (.+)", re.DOTALL), "a string for type 'String'"),
     (re.compile(r"Boolean cannot represent a non boolean value: (.+)", re.DOTALL), "a boolean for type 'Boolean'"),
     (
+        re.compile(r"Enum '(?P<type>\w+)' cannot represent non-\w+ value: (.+)\.", re.DOTALL),
+        "an enum value for type '{type}'",
+    ),
+    (
         re.compile(r"Expected value of type '(?P<type>\w+)!?' to be an object, found: (.+)\.", re.DOTALL),
         "an object for type '{type}'",
     ),
 )
+_NO_VALUE = re.compile(r"Value '(\w+)' does not exist in '(\w+)' enum")
 _KINDS = {'"': "a string", "'": "a string", "{": "an object", "[": "a list"}
 _WORDS = {"true": "a boolean", "false": "a boolean", "True": "a boolean", "False": "a boolean", "null": "null"}
 
@@ -100,12 +113,17 @@ def check_document(schema: RoleSchema, document: DocumentNode, operation: Operat
     errors = validate(schema.schema, document, _FIRST, max_errors=1)
     errors = errors or validate(schema.schema, document, [KnownTypeNamesRule], max_errors=1)
     if errors:
-        raise said(errors[0], document, operation)
+        raise said(errors[0], document, operation, schema.schema)
 
 
-def worded(message: str) -> str:
+def worded(message: str, schema: GraphQLSchema) -> str:
     """What graphql-core says, in Hasura's words where it has some."""
     message = message.split(" Did you mean")[0]
+    unknown = _NO_VALUE.search(message)
+    if unknown:
+        enum = schema.type_map.get(unknown[2])
+        known = ", ".join(f"'{one}'" for one in enum.values) if isinstance(enum, GraphQLEnumType) else ""
+        return f"expected one of the values [{known}] for type '{unknown[2]}', but found '{unknown[1]}'"
     for pattern, words in _MESSAGES:
         found = pattern.search(message)
         if found:
@@ -121,13 +139,20 @@ def worded(message: str) -> str:
     return message
 
 
-def said(error: GraphQLError, document: DocumentNode, operation: OperationDefinitionNode) -> RequestRefused:
+def code_of(message: str) -> str:
+    """Hasura's code of an error in its words."""
+    return "parse-failed" if message.startswith("The value ") else "validation-failed"
+
+
+def said(
+    error: GraphQLError, document: DocumentNode, operation: OperationDefinitionNode, schema: GraphQLSchema
+) -> RequestRefused:
     """An error of validation in Hasura's words. Names that only resemble the one asked for are not suggested."""
-    message = worded(error.message)
+    message = worded(error.message, schema)
     fragments = {one.name.value: one for one in document.definitions if isinstance(one, FragmentDefinitionNode)}
     nodes = error.nodes or []
     path = next((path for node in nodes for one, path in _walk(operation, fragments) if one is node), "$")
-    return RequestRefused(message, path=_place(message, path))
+    return RequestRefused(message, path=_place(message, path), code=code_of(message))
 
 
 def _place(message: str, path: str) -> str:

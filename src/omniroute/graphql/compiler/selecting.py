@@ -127,7 +127,7 @@ class Compiler:
                     how = "value"
                 found[one.name] = self.writer.bind(value, one.type, how=how, path=f"{path}.args.{name}")  # type: ignore[arg-type]
             elif not one.has_default:
-                raise RequestRefused(f"missing required field '{name}'", path=f"{path}.args")
+                raise RequestRefused(f"missing required field '{name}'", path=f"{path}.args.{name}")
         return found
 
     # Rows.

@@ -1,6 +1,5 @@
 """Which aggregates there are, and of which columns."""
 
-from omniroute.graphql.model.catalog import PgType
 from omniroute.graphql.model.roles import ColumnField, TableView
 from omniroute.graphql.model.scalars import NOT_COMPARED, NUMBERS
 
@@ -15,10 +14,11 @@ OF_COLUMN = ("sum", *ORDERED)
 
 def aggregated(table: TableView, aggregate: str) -> dict[str, ColumnField]:
     """The columns of a table an aggregate takes, by the name of their field."""
-    return {name: one for name, one in table.columns().items() if _takes(aggregate, one.column.type)}
+    return {name: one for name, one in table.columns().items() if _takes(aggregate, one)}
 
 
-def _takes(aggregate: str, kind: PgType) -> bool:
-    if kind.is_array:
+def _takes(aggregate: str, one: ColumnField) -> bool:
+    kind = one.column.type
+    if kind.is_array or one.names_an_enum:
         return False
     return kind.name in NUMBERS if aggregate in NUMERIC else kind.name not in NOT_COMPARED

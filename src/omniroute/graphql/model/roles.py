@@ -20,6 +20,8 @@ class ColumnField:
 
     column: Column
     only_where: tuple[Expression, ...] | None = None
+    names_an_enum: bool = False
+    """Whether its values are those of an enum table, which have no order."""
 
     def term(self) -> Term:
         return Term(self.column.type, column=self.column.name, only_where=self.only_where)
@@ -123,7 +125,8 @@ class RoleView:
         for column in tracked.relation.columns.values():
             holds = [one for one in rights if one.columns is None or column.name in one.columns]
             if holds and GRAPHQL_NAME.fullmatch(names.column(table, column.name)):
-                members[names.column(table, column.name)] = ColumnField(column, _only_where(holds, rights))
+                only_where, is_enum = _only_where(holds, rights), self.model.names_an_enum(tracked, column.name)
+                members[names.column(table, column.name)] = ColumnField(column, only_where, is_enum)
         for computed in tracked.computed.values():
             # Rows of another table are seen by who sees that table; a scalar must be granted.
             holds = [one for one in rights if computed.target is not None or computed.name in one.computed_fields]

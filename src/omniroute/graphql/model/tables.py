@@ -114,6 +114,11 @@ class Model:
                 computed[found.name] = found
         self.tables[table.name] = Tracked(table, relation, links, computed)
 
+    def names_an_enum(self, tracked: Tracked, column: str) -> bool:
+        """Whether a column points to an enum table, and so has the values of an enum."""
+        targets = [self.tables.get(one.remote) for one in tracked.relation.foreign_keys if one.columns == (column,)]
+        return any(one is not None and one.table.is_enum and one.relation.enum_values for one in targets)
+
     def _wrong(self, where: str, what: str) -> None:
         self.problems.append(Problem(where, what, is_wrong=True))
 
