@@ -64,6 +64,7 @@ CREATE INDEX atc_settlement_batch_recent ON atc_settlement_batch (tenant_id, cre
 CREATE INDEX atc_settlement_batch_of_grant ON atc_settlement_batch (tenant_id, grant_id, created_at, batch_id);
 CREATE INDEX atc_settlement_batch_of_grantor ON atc_settlement_batch (tenant_id, grantor_id, created_at, batch_id);
 CREATE INDEX atc_settlement_batch_to_pay ON atc_settlement_batch (try_at) WHERE state = 'created';
+CREATE INDEX atc_settlement_batch_under_way ON atc_settlement_batch (tenant_id, payment_id) WHERE state = 'processing';
 ALTER TABLE atc_settlement_batch ENABLE ROW LEVEL SECURITY;
 CREATE POLICY atc_settlement_batch_tenant ON atc_settlement_batch TO omniroute_app, omniroute_worker
     USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());

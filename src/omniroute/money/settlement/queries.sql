@@ -54,6 +54,14 @@ SELECT * FROM atc_settlement_batch
  WHERE tenant_id = %(tenant)s AND batch_id = %(batch)s AND state = 'created' AND try_at <= %(now)s
    FOR UPDATE SKIP LOCKED
 
+-- name: left_behind
+-- Payments of settlements that are over although their settlements are under way, over all organisations.
+SELECT b.tenant_id, b.batch_id, b.payment_id FROM atc_settlement_batch b
+  JOIN payment p ON p.tenant_id = b.tenant_id AND p.payment_id = b.payment_id
+ WHERE b.state = 'processing' AND p.state IN ('succeeded', 'failed', 'cancelled', 'expired', 'reversed')
+   AND b.batch_id <> ALL (%(without)s::uuid[])
+ LIMIT %(limit)s
+
 -- name: lock_batches_of_payments
 -- Settlements that these payments are for.
 SELECT * FROM atc_settlement_batch WHERE tenant_id = %(tenant)s AND payment_id = ANY (%(payments)s::uuid[])

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from omniroute.infra.events import Consumer, Recorded
+from omniroute.infra.events import Consumer, Recorded, enrol, present
 from omniroute.infra.postgres import Database, Tx
 from omniroute.infra.setbacks import Setbacks
 from omniroute.kit.clock import Clock
@@ -37,7 +37,8 @@ class SettlementRunner:
         self, db: Database, rulebooks: Rulebooks, *, clock: Clock, business_day: Callable[[UUID], date]
     ) -> None:
         self._db, self._rulebooks, self._clock, self._business_day = db, rulebooks, clock, business_day
-        self._unmade, self._unpaid = Setbacks[UUID](clock), Setbacks[UUID](clock)
+        self._unmade, self._unpaid, self._unfollowed = (Setbacks[UUID](clock) for _ in range(3))
+        self._is_enrolled = False
         self._consumer = Consumer(CONSUMER, self._hear, types=FOLLOWED)
 
     async def round(self) -> int:
@@ -45,8 +46,25 @@ class SettlementRunner:
         return await self.follow() + await self.make_due() + await self.pay_due()
 
     async def follow(self) -> int:
-        """Hear what became of payments; of how many."""
-        return await self._consumer.run_once(self._db)
+        """Hear what became of payments; of how many. What an event did not bring about is found by looking."""
+        if not self._is_enrolled:  # Nothing before our first settlement is about one.
+            async with self._db.tx() as tx:
+                await enrol(tx, CONSUMER, await present(tx))
+            self._is_enrolled = True
+        return await self._consumer.run_once(self._db) + await self._catch_up()
+
+    async def _catch_up(self) -> int:
+        now = self._clock.now()
+        async with self._db.tx(readonly=True) as tx:
+            left = await tx.all(SQL.left_behind, without=self._unfollowed.waiting(), limit=AT_ONCE_MAX)
+        for row in left:
+
+            async def work(tx: Tx, payment_id: UUID = row.payment_id) -> None:
+                await follow(tx, [payment_id], now=now)
+
+            async with self._unfollowed.of(row.batch_id, tenant=row.tenant_id, settlement=row.batch_id):
+                await self._db.run(work, tenant_id=row.tenant_id, idempotent=True)
+        return len(left)
 
     async def _hear(self, tx: Tx, heard: Sequence[Recorded]) -> None:
         await follow(tx, [event.subject for event in heard], now=self._clock.now())
