@@ -80,4 +80,16 @@ ROWS = (
         updates=_named("collection", "placed", "returning", "returned"),
         known=_told("amount_minor", "currency"),
     ),
+    RowEvents(
+        Name("gateway", "atc_settlement_batches"),
+        inserts=("settlement.created",),
+        updates=_named("settlement", "initiated", "settled", "failed"),
+        known=_told("reference", "currency", "reason", "fee_minor"),
+    ),
+    RowEvents(
+        Name("gateway", "partners"),
+        inserts=("partner.created",),
+        updates=_named("partner", "updated", "closed"),
+        known=_told("code", "kind", "name"),
+    ),
 )
