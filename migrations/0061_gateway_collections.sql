@@ -22,23 +22,29 @@ SELECT v.virtual_account_id AS id, v.tenant_id, v.reference, v.account_number, v
   LEFT JOIN ledger_balance b ON b.tenant_id = v.tenant_id AND b.account_id = v.ledger_account_id;
 COMMENT ON VIEW gateway.virtual_accounts IS 'Account numbers that providers lend; the balance is that of the books.';
 
--- The id of an entry: that of its transaction, the last digits of which give way to the number of the leg.
+-- The id of an entry: that of its transaction, the last digits of which give way to the number of the leg. What comes from
+-- other tables is looked up, row by row, so that a list of the latest entries of a large account looks up no others.
 CREATE VIEW gateway.virtual_account_transactions WITH (security_invoker = true) AS
 SELECT (left(e.txn_id::text, 32) || lpad(to_hex(e.leg), 4, '0'))::uuid AS id, e.tenant_id,
        v.virtual_account_id AS account_id, e.txn_id AS ledger_transaction_id, c.credit_id,
        gateway.major(e.amount_minor, e.currency::text) AS amount, e.amount_minor, e.currency::text AS currency,
        CASE WHEN e.side = 'd' THEN 'DEBIT'::gateway.entry_side ELSE 'CREDIT' END AS type,
-       coalesce(c.session_id, c.provider_credit_id, t.reference) AS reference,
-       coalesce(c.narration, t.meta ->> 'narration', '') AS narration,
+       coalesce((SELECT coalesce(x.session_id, x.provider_credit_id) FROM virtual_account_credit x
+                  WHERE x.tenant_id = e.tenant_id AND x.credited_transaction_id = e.txn_id AND e.side = 'c'
+                    AND x.virtual_account_id = v.virtual_account_id),
+                (SELECT t.reference FROM ledger_txn t WHERE t.tenant_id = e.tenant_id AND t.txn_id = e.txn_id))
+           AS reference,
+       coalesce((SELECT x.narration FROM virtual_account_credit x
+                  WHERE x.tenant_id = e.tenant_id AND x.credited_transaction_id = e.txn_id AND e.side = 'c'
+                    AND x.virtual_account_id = v.virtual_account_id),
+                (SELECT t.meta ->> 'narration' FROM ledger_txn t WHERE t.tenant_id = e.tenant_id AND t.txn_id = e.txn_id),
+                '') AS narration,
        gateway.major(e.balance_after, e.currency::text) AS balance_after, e.balance_after AS balance_after_minor,
-       gateway.major(c.fee_minor, e.currency::text) AS fee,
-       CASE WHEN c.payer IS NOT NULL THEN gateway.details_of(c.payer) END AS payer, c.paid_at, e.value_on AS value_date,
-       e.booked_at AS created_at
+       e.value_on AS value_date, e.booked_at AS created_at
   FROM virtual_account v
   JOIN ledger_entry e ON e.tenant_id = v.tenant_id AND e.account_id = v.ledger_account_id
                      AND e.version IS NOT NULL AND e.layer = 'p'
-  LEFT JOIN ledger_txn t ON t.tenant_id = e.tenant_id AND t.txn_id = e.txn_id
-  LEFT JOIN virtual_account_credit c
+  LEFT JOIN virtual_account_credit c  -- By a unique key, so that it is not read when nobody asks for it.
     ON c.tenant_id = e.tenant_id AND c.credited_transaction_id = e.txn_id AND e.side = 'c'
    AND c.virtual_account_id = v.virtual_account_id;
 COMMENT ON VIEW gateway.virtual_account_transactions IS 'What was booked on virtual accounts, in and out.';
