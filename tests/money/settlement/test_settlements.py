@@ -203,6 +203,23 @@ async def test_the_calendar_settles_what_was_collected_before_its_day(
     assert [one.net_minor for one in await market.batches()] == [9_000, 450]
 
 
+async def test_what_one_settlement_does_not_take_goes_into_another(
+    app_db: Database, worker_db: Database, owner_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("batches", "runner"):
+        monkeypatch.setattr(f"omniroute.money.settlement.{module}.COLLECTIONS_MAX", 2)
+    market = await open_market(app_db, worker_db, owner_db, frequency=Frequency.WEEKLY, day=2)
+    for amount in (1_000, 2_000, 3_000, 4_000, 5_000):
+        await market.sale(amount)
+    market.house.clock.at += DAY  # A Tuesday.
+    await market.rounds()
+    assert [(one.collection_count, one.net_minor) for one in await market.batches()] == [
+        (2, 2_700), (2, 6_300), (1, 4_500),
+    ]  # fmt: skip
+    assert len({one.period_end for one in await market.batches()}) == 1
+    assert await market.payable(market.maker) == 0
+
+
 async def test_what_is_settled_at_once_waits_for_nobody_but_after_a_failure(
     app_db: Database, worker_db: Database, owner_db: Database
 ) -> None:
