@@ -32,6 +32,8 @@ AT_ONCE_MAX = 50
 LEASE = timedelta(minutes=2)
 ASK_AFTER = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600))
 """How long after each answer that says nothing a provider is asked about a credit again; after the last no more."""
+UNKNOWN_TRIES_MAX = len(ASK_AFTER) + 1
+UNSETTLED_AFTER = timedelta(hours=1)
 TRIES_MAX = 40
 """About a credit that is not settled, or of which nobody says anything. The list of credits tells of it, too."""
 OVERLAP = timedelta(hours=6)
@@ -143,7 +145,7 @@ class Collector:
         if credit is not None and bookable(credit):
             await self._book(tenant_id, link, [credit])
         else:
-            tries_max = len(ASK_AFTER) if credit is None else TRIES_MAX
+            tries_max = UNKNOWN_TRIES_MAX if credit is None else TRIES_MAX
             await self._later(tenant_id, link, name, tries, tries_max=tries_max)
 
     async def _later(self, tenant_id: UUID, link: Link, name: str, tries: int, *, tries_max: int) -> None:
@@ -220,7 +222,7 @@ class Collector:
                     connection=link.connection_id,
                     credits=unsettled,
                     now=now,
-                    later=now + ASK_AFTER[-1] // 24,
+                    later=now + UNSETTLED_AFTER,
                 )
             return await book_credits(tx, inlet, found, now=now, today=self._business_day(tenant_id), meta=META)
 
