@@ -87,6 +87,7 @@ async def get_settlement(call: Call, tx: Tx) -> SettlementOut:
               "settlement.kept_too_much", "settlement.credit_of_another", "partners.not_found", "connections.not_found",
               "collections.credit_not_found", "collections.credit_ambiguous", "collections.credit_spent",
               "collections.currency_differs", "collections.wrong_state", "kit.malformed_id", "kit.malformed_amount",
+              "kit.unknown_currency",
               "ledger.insufficient_funds"),
     example=REMITTANCE_IN, example_reply=REMITTANCE_DETAIL,
 )  # fmt: skip
