@@ -187,6 +187,17 @@ async def test_money_that_does_not_reach_the_payee_waits_again(shop: Shop) -> No
     assert parse("pay", again["payment_id"])
 
 
+async def test_who_may_not_pay_pays_nothing_back(shop: Shop) -> None:
+    credit = await shop.waiting("70.00")
+    issued = await shop.client.post("/keys", {"name": "clerk", "permissions": ["collections.write"]})
+    clerk = Client(shop.client.http, shop.client.tenant_id, shop.client.slug, issued["secret"])
+    before = await shop.client.books()
+    answer = await clerk.send("POST", f"/credits/{credit['id']}/return", json={"payee": bank_account()})
+    assert (answer.status_code, answer.json()["code"]) == (403, "access.permission_missing")
+    assert (await shop.client.get(f"/credits/{credit['id']}"))["state"] == "unplaced"
+    assert await shop.client.books() == before
+
+
 async def test_who_may_not_gets_nothing(shop: Shop) -> None:
     issued = await shop.client.post("/keys", {"name": "reader", "permissions": ["collections.read"]})
     reader = Client(shop.client.http, shop.client.tenant_id, shop.client.slug, issued["secret"])

@@ -204,9 +204,11 @@ async def place_credit(call: Call, tx: Tx, body: PlaceCreditIn) -> CreditOut:
 async def return_credit(call: Call, tx: Tx, body: ReturnCreditIn) -> CreditOut:
     """Pay money that waits back.
 
-    It goes by the rules of all payments, with approvals where they want some; our fee for it is taken from the amount.
-    When the payment does not reach the payee, the money waits again.
+    Whoever does so may initiate payments, too (`payments.initiate`). It goes by the rules of all payments, with
+    approvals where they want some; our fee for it is taken from the amount. When the payment does not reach the payee,
+    the money waits again.
     """
+    call.require(Permission.PAYMENTS_INITIATE)
     credit_id = call.id("credit")
     credit = await collections.find_credit(tx, credit_id)
     returned = await collections.return_credit(
