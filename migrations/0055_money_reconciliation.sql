@@ -190,9 +190,10 @@ BEGIN
     FOREACH t IN ARRAY ARRAY['reconciliation_setting', 'reconciliation_run', 'reconciliation_match',
                              'reconciliation_entry_claim', 'reconciliation_line_claim', 'reconciliation_exception'] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
-        EXECUTE format('CREATE POLICY %I ON %I TO omniroute_app, omniroute_worker USING (tenant_id = current_tenant()'
-                       ' AND current_branches() IS NULL) WITH CHECK (tenant_id = current_tenant()'
-                       ' AND current_branches() IS NULL)', t || '_tenant', t);
+        -- A CASE, because the planner takes one row in two hundred to pass a bare IS NULL, and plans joins for that.
+        EXECUTE format('CREATE POLICY %I ON %I TO omniroute_app, omniroute_worker'
+                       ' USING (tenant_id = current_tenant() AND CASE WHEN current_branches() IS NULL THEN true ELSE false END)'
+                       ' WITH CHECK (tenant_id = current_tenant() AND current_branches() IS NULL)', t || '_tenant', t);
         EXECUTE format('GRANT SELECT, INSERT ON %I TO omniroute_app, omniroute_worker', t);
     END LOOP;
 END $$;

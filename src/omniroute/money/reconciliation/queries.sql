@@ -307,11 +307,13 @@ SELECT c.tenant_id, c.connection_id, c.statement_until, s.run_until, o.time_zone
 
 -- name: count_passes
 -- Matches of postings in a range, by the pass that found them.
-SELECT m.found_by, count(DISTINCT m.match_id) AS count
-  FROM gateway.reconciliation_items i
-  JOIN reconciliation_match m ON m.tenant_id = i.tenant_id AND m.match_id = i.match_id
- WHERE i.tenant_id = %(tenant)s AND i.dated_on BETWEEN %(start_on)s AND %(end_on)s AND m.state = 'matched'
-   AND (%(connection)s::uuid IS NULL OR i.connection_id = %(connection)s)
+WITH i AS MATERIALIZED (
+    SELECT DISTINCT i.match_id FROM gateway.reconciliation_items i
+     WHERE i.tenant_id = %(tenant)s AND i.dated_on BETWEEN %(start_on)s AND %(end_on)s AND i.is_matched
+       AND (%(connection)s::uuid IS NULL OR i.connection_id = %(connection)s)
+)
+SELECT m.found_by, count(*) AS count
+  FROM i JOIN reconciliation_match m ON m.tenant_id = %(tenant)s AND m.match_id = i.match_id
  GROUP BY m.found_by ORDER BY m.found_by
 
 -- name: summarise
