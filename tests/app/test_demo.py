@@ -44,7 +44,7 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def test_every_transfer_is_booked_once_although_the_database_is_killed(folder: Path) -> None:
-    done = omniroute("demo", "--transfers", "2000", "--kills", "1", "--payouts", "0", "--json")
+    done = omniroute("demo", "--transfers", "2000", "--kills", "1", "--payouts", "0", "--collections", "0", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     figures = json.loads(done.stdout)
     assert figures["wrong"] == []
@@ -60,7 +60,20 @@ def test_every_transfer_is_booked_once_although_the_database_is_killed(folder: P
 
 
 def test_every_payout_is_paid_once_or_says_why_not_although_the_worker_is_killed(folder: Path) -> None:
-    done = omniroute("demo", "--transfers", "100", "--kills", "0", "--payouts", "120", "--patience", "20", "--json")
+    done = omniroute(
+        "demo",
+        "--transfers",
+        "100",
+        "--kills",
+        "0",
+        "--payouts",
+        "120",
+        "--patience",
+        "20",
+        "--collections",
+        "0",
+        "--json",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     paid = json.loads(done.stdout)["payouts"]
     assert (paid["payments"], paid["wrong"], paid["debits_most"]) == (120, [], 1)
@@ -73,6 +86,18 @@ def test_every_payout_is_paid_once_or_says_why_not_although_the_worker_is_killed
     for one in paid["floats"]:
         assert one["books_minor"] == one["rail_minor"] - one["waiting_minor"]
     assert {one["connection"] for one in paid["floats"]} == {"nip", "mpesa", "mtn-momo", "airtel"}
+    assert list(folder.iterdir()) == []
+    assert processes_of(folder) == []
+
+
+def test_what_retailers_pay_is_split_up_the_chain_and_reaches_the_manufacturer(folder: Path) -> None:
+    done = omniroute("demo", "--transfers", "100", "--kills", "0", "--payouts", "0", "--collections", "30", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    collected = json.loads(done.stdout)["collected"]
+    assert (collected["transfers"], collected["retailers"], collected["wrong"]) == (30, 20, [])
+    parts = ("collectors_minor", "distributor_minor", "paid_out_minor")
+    assert all(collected[part] > 0 for part in parts)
+    assert sum(collected[part] for part in parts) == collected["paid_in_minor"]
     assert list(folder.iterdir()) == []
     assert processes_of(folder) == []
 
@@ -90,7 +115,9 @@ def test_a_file_of_payouts_is_the_same_at_each_run(folder: Path) -> None:
 
 def test_people_see_the_figures_and_that_the_books_balance(folder: Path) -> None:
     kept = folder / "kept"
-    done = omniroute("demo", "--transfers", "100", "--kills", "0", "--payouts", "0", "--data-dir", str(kept))
+    done = omniroute(
+        "demo", "--transfers", "100", "--kills", "0", "--payouts", "0", "--collections", "0", "--data-dir", str(kept)
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "books balance: ok"
     assert (kept / "transfers.csv").exists()

@@ -1,4 +1,4 @@
-"""The operations customers were promised: where they are written down, and which of them work by now."""
+"""The operations customers were promised: where they are written down, and who may ask for what."""
 
 import os
 import re
@@ -31,9 +31,6 @@ READY = {
     "VirtualAccountTransactions": _COLLECTED,
 }
 """Who may ask for what."""
-
-NOT_YET: dict[str, str] = {}
-"""What they wait for. One that works is moved up, or the tests fail."""
 
 ROLES = (
     "finance_admin", "payment_initiator", "approver", "customer_admin", "auditor", "support", "user", "owner",

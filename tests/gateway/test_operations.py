@@ -9,7 +9,7 @@ from omniroute.graphql import Engine, RequestRefused
 from omniroute.infra.postgres import Database
 from tests.gateway.asking import ask, refusal, session
 from tests.gateway.conftest import A1, A2, B1
-from tests.gateway.promised import BRIEF, NOT_YET, OPERATIONS, READY, ROLES, operations_of_brief
+from tests.gateway.promised import BRIEF, OPERATIONS, READY, ROLES, operations_of_brief
 
 
 def test_they_are_those_of_the_brief() -> None:
@@ -19,16 +19,8 @@ def test_they_are_those_of_the_brief() -> None:
     assert operations_of_brief() == OPERATIONS
 
 
-def test_each_is_either_ready_or_named_as_not_there_yet() -> None:
-    assert READY.keys() | NOT_YET.keys() == OPERATIONS.keys()
-    assert not READY.keys() & NOT_YET.keys()
-
-
-@pytest.mark.parametrize("name", sorted(NOT_YET))
-def test_what_is_not_there_yet_is_unknown_to_everybody(engine: Engine, name: str) -> None:
-    for role in (*ROLES, "admin"):
-        with pytest.raises(RequestRefused):
-            engine.prepare(role, OPERATIONS[name], name)
+def test_each_of_them_is_served() -> None:
+    assert READY.keys() == OPERATIONS.keys()
 
 
 @pytest.mark.parametrize("name", sorted(READY))

@@ -1,5 +1,5 @@
-"""`omniroute demo`: a network posts a file while its database is killed, and pays another one over four rails that fail
-while its worker is killed; and the books balance."""
+"""`omniroute demo`: a network posts a file while its database is killed, pays another one over four rails that fail
+while its worker is killed, collects from retailers for a manufacturer; and the books balance."""
 
 import asyncio
 import secrets
@@ -22,9 +22,11 @@ from omniroute.app import console
 from omniroute.app.console import JsonOption
 from omniroute.app.databases import app_database, open_vault, worker_database
 from omniroute.app.demo_client import Connection
+from omniroute.app.demo_collections import Collected, collect
 from omniroute.app.demo_network import BRANCHES, CURRENCY, chart, opening, read_transfers, wallets, write_transfers
 from omniroute.app.demo_payments import Desk, Payouts, pay
 from omniroute.app.demo_programs import HOST, Programs, free_port, programs
+from omniroute.app.demo_report import Figures, show
 from omniroute.app.demo_run import CLIENTS, Sheet, crash, post_all
 from omniroute.app.places import postgres_folder, with_server
 from omniroute.app.settings import Settings
@@ -32,8 +34,6 @@ from omniroute.infra import postgres
 from omniroute.infra.postgres import EmbeddedPostgres, load
 from omniroute.kit import ids
 from omniroute.kit.clock import SystemClock
-from omniroute.kit.currency import exponent
-from omniroute.kit.money import decimal_text
 from omniroute.kit.refusal import Kind, Refusal
 from omniroute.ledger import checking, reads
 from omniroute.parties import tenants
@@ -41,6 +41,9 @@ from omniroute.parties import tenants
 SQL = load("omniroute.app")
 SLUG = "kano-foods"
 EMAIL = "owner@kano-foods.example"
+APPROVER = "approver@kano-foods.example"
+COLLECTING_S = 120
+"""How long is waited for transfers to be booked, and for the settlement to be paid."""
 EXCHANGES_MAX = 40
 """With rails, that the worker has under way at once; so many its end can interrupt."""
 PERMISSIONS = ["ledger.read", "ledger.post", "ledger.accounts.write", "payments.read", "batches.write"]
@@ -58,32 +61,14 @@ class FolderNotEmpty(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """What the demonstration shows at its end. `wrong` is empty when the books balance."""
-
-    transfers: int
-    accepted: int
-    refused: int
-    replayed: int
-    retries: int
-    kills: int
-    set_up_s: int
-    posting_s: int
-    rate_per_s: int
-    transactions: int
-    debits_minor: int
-    credits_minor: int
-    payouts: Payouts | None
-    wrong: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Enrolled:
     """The organisation that posts."""
 
     organisation: str
     secret: str
     owner: str
+    approver: str
+    approver_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +86,29 @@ def demo(
     kills: Annotated[int, typer.Option(min=0, max=20, help="How often the database is killed with -9.")] = 2,
     payouts: Annotated[int, typer.Option(min=0, help="Payouts in the second file; 0 leaves it out.")] = 2_000,
     patience: Annotated[int, typer.Option(min=1, help="Seconds to wait for what can be known of the payouts.")] = 75,
+    collections: Annotated[int, typer.Option(min=0, help="Transfers that retailers send; 0 leaves them out.")] = 200,
     data_dir: Annotated[
         Path | None, typer.Option(help="An empty folder, kept afterwards; else a temporary one.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Post a file of transfers while the database is killed, pay a file of payouts over rails that fail while the
-    worker is killed, then check the books.
+    worker is killed, collect from retailers and settle with a manufacturer, then check the books.
 
     Exit code 1 says that they are wrong.
     """
     with console.reporting(), _folder(data_dir) as folder, _screen(quiet=as_json) as screen:
-        figures = _run(_demo(folder, transfers, kills, payouts, patience, screen))
+        figures = _run(_demo(folder, transfers, kills, payouts, collections, patience, screen))
     if as_json:
         console.show_json(asdict(figures))
     else:
-        _show(figures)
+        show(figures)
     raise typer.Exit(console.PROBLEMS if figures.wrong else console.OK)
 
 
-async def _demo(folder: Path, count: int, kills: int, payouts: int, patience_s: int, screen: Screen) -> Figures:
+async def _demo(
+    folder: Path, count: int, kills: int, payouts: int, collections: int, patience_s: int, screen: Screen
+) -> Figures:
     started = time.monotonic()
     settings = Settings(
         data_dir=str(folder), http_host=HOST, http_port=free_port(), payment_exchanges_max=EXCHANGES_MAX
@@ -135,7 +123,7 @@ async def _demo(folder: Path, count: int, kills: int, payouts: int, patience_s: 
         await postgres.migrate(settings.database_owner_url)
         screen.say("PostgreSQL runs, durable, and is migrated")
         async with programs(settings, folder) as running:
-            if payouts:
+            if payouts or collections:
                 running.start_sandbox()
             serving = await running.serve()
             screen.say(f"the HTTP server listens on http://{HOST}:{settings.http_port}")
@@ -145,12 +133,14 @@ async def _demo(folder: Path, count: int, kills: int, payouts: int, patience_s: 
             posted = time.monotonic()
             transactions = await _transactions(settings, enrolled)
             paid = await _pay(settings, enrolled, running, folder, payouts, patience_s, screen) if payouts else None
+            collected = await _collect(settings, enrolled, running, collections, screen) if collections else None
             screen.say("checking the books")
             figures = await _figures(
                 settings,
                 enrolled,
                 sheet,
                 paid,
+                collected,
                 transactions=transactions,
                 set_up_s=ready - started,
                 posting_s=posted - ready,
@@ -186,11 +176,9 @@ async def _pay(
     screen: Screen,
 ) -> Payouts:
     screen.bar("paying", count)
-    tenant_id = ids.parse("org", enrolled.organisation)
-    desk = Desk(HOST, settings.http_port, SLUG, tenant_id, enrolled.secret, enrolled.owner)
     async with worker_database(settings) as db:
         return await pay(
-            desk,
+            _desk(settings, enrolled),
             db,
             running,
             folder,
@@ -200,6 +188,27 @@ async def _pay(
             say=screen.say,
             show=screen.show,
         )
+
+
+async def _collect(settings: Settings, enrolled: Enrolled, running: Programs, count: int, screen: Screen) -> Collected:
+    screen.bar("collecting", count)
+    async with worker_database(settings) as db:
+        return await collect(
+            _desk(settings, enrolled), db, running, count, patience_s=COLLECTING_S, say=screen.say, show=screen.show
+        )
+
+
+def _desk(settings: Settings, enrolled: Enrolled) -> Desk:
+    return Desk(
+        host=HOST,
+        port=settings.http_port,
+        slug=SLUG,
+        tenant_id=ids.parse("org", enrolled.organisation),
+        key=enrolled.secret,
+        owner=enrolled.owner,
+        approver=enrolled.approver,
+        approver_id=enrolled.approver_id,
+    )
 
 
 async def _transactions(settings: Settings, enrolled: Enrolled) -> int:
@@ -217,12 +226,7 @@ async def _enrol(settings: Settings, screen: Screen) -> Enrolled:
     assert platform is not None, "the database is new"
     async with Connection(HOST, settings.http_port, platform.secret.text) as host:
         opened = await host.create("/v1/organisations", ORGANISATION, key="open-organisation")
-    password = secrets.token_urlsafe(16)
-    async with Connection(HOST, settings.http_port) as nobody:
-        invited = {"token": opened["invitation_token"], "password": password, "name": "Owner"}
-        await nobody.create("/v1/invitations/accept", invited, key="accept")
-        login = {"email": EMAIL, "password": password, "organisation": SLUG}
-        session = await nobody.create("/v1/sessions", login, key="log-in")
+    session = await _join(settings, opened["invitation_token"], EMAIL, "Owner")
     base = f"/v1/{SLUG}"
     async with Connection(HOST, settings.http_port, session["token"]) as owner:
         branch_ids: dict[str, str] = {}
@@ -234,7 +238,14 @@ async def _enrol(settings: Settings, screen: Screen) -> Enrolled:
             {"name": "demo", "permissions": PERMISSIONS},
             key="key",
         )
-    enrolled = Enrolled(opened["organisation"]["id"], issued["secret"], session["token"])
+        roles = await owner.get(f"{base}/roles?limit=500")
+        role = next(one["id"] for one in roles["items"] if one["name"] == "approver")
+        # Another person: the owner and the key the owner made are one.
+        invited = await owner.create(f"{base}/invitations", {"email": APPROVER, "role_ids": [role]}, key="invite")
+    approver = await _join(settings, invited["token"], APPROVER, "Approver")
+    enrolled = Enrolled(
+        opened["organisation"]["id"], issued["secret"], session["token"], approver["token"], approver["user_id"]
+    )
     accounts = chart(branch_ids)
     async with Connection(HOST, settings.http_port, enrolled.secret) as till:
         for account in accounts:
@@ -244,18 +255,29 @@ async def _enrol(settings: Settings, screen: Screen) -> Enrolled:
     return enrolled
 
 
+async def _join(settings: Settings, invitation: str, email: str, name: str) -> Any:
+    """Accept an invitation and log in; the session."""
+    password = secrets.token_urlsafe(16)
+    async with Connection(HOST, settings.http_port) as nobody:
+        accepted = {"token": invitation, "password": password, "name": name}
+        await nobody.create("/v1/invitations/accept", accepted, key=f"accept-{email}")
+        login = {"email": email, "password": password, "organisation": SLUG}
+        return await nobody.create("/v1/sessions", login, key=f"log-in-{email}")
+
+
 async def _figures(
     settings: Settings,
     enrolled: Enrolled,
     sheet: Sheet,
     paid: Payouts | None,
+    collected: Collected | None,
     *,
     transactions: int,
     set_up_s: float,
     posting_s: float,
 ) -> Figures:
     tenant_id = ids.parse("org", enrolled.organisation)
-    wrong = [*sheet.wrong, *(paid.wrong if paid else ())]
+    wrong = [*sheet.wrong, *(paid.wrong if paid else ()), *(collected.wrong if collected else ())]
     async with worker_database(settings) as db:
         async with db.tx(tenant_id, readonly=True) as tx:
             books = await tx.one(SQL.turnover_of_organisation, tenant=tenant_id)
@@ -289,59 +311,9 @@ async def _figures(
         debits_minor=totals[CURRENCY].debit_minor,
         credits_minor=totals[CURRENCY].credit_minor,
         payouts=paid,
+        collected=collected,
         wrong=tuple(wrong),
     )
-
-
-def _money(amount_minor: int, currency: str = CURRENCY) -> str:
-    whole, point, rest = decimal_text(abs(amount_minor), exponent(currency)).partition(".")
-    return f"{'-' if amount_minor < 0 else ''}{currency} {int(whole):,}{point}{rest}"
-
-
-def _show(figures: Figures) -> None:
-    lines: list[tuple[str, object]] = [
-        ("transfers in the file", figures.transfers),
-        ("accepted", figures.accepted),
-        ("refused for insufficient funds, as meant", figures.refused),
-        ("sent again, answered from memory", figures.replayed),
-        ("requests the clients repeated", figures.retries),
-        ("database killed with -9", figures.kills),
-        ("set-up", f"{figures.set_up_s} s"),
-        ("posting, with recovery", f"{figures.posting_s} s, {figures.rate_per_s:,} transfers a second"),
-        ("transfers in the ledger", figures.transactions),
-        ("trial balance, debits", _money(figures.debits_minor)),
-        ("trial balance, credits", _money(figures.credits_minor)),
-    ]
-    console.show_table([{"figure": name, "value": _number(value)} for name, value in lines])
-    if figures.payouts is not None:
-        _show_payouts(figures.payouts)
-    for one in figures.wrong[:20]:
-        console.say(f"wrong: {one}")
-    console.say("books balance: " + ("ok" if not figures.wrong else f"NO, {len(figures.wrong)} things are wrong"))
-
-
-def _show_payouts(paid: Payouts) -> None:
-    rows = [
-        {"payouts": one.payments, "status": one.status, "why": one.reason, "next step": one.next_step}
-        for one in paid.groups
-    ]
-    console.show_table(rows, title=f"{paid.payments:,} payouts in {paid.paying_s} s")
-    floats = [
-        {
-            "float": one.connection,
-            "books": _money(one.books_minor, one.currency),
-            "rail": _money(one.rail_minor, one.currency),
-            "of which waiting": _money(one.waiting_minor, one.currency),
-            "agree": "yes" if one.agrees else "NO",
-        }
-        for one in paid.floats
-    ]
-    console.show_table(floats)
-    console.say(f"debits at the rails for one payout: {paid.debits_most} at most")
-
-
-def _number(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 # -- what it starts, it stops -----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Plain HTTP/1.1 by hand: one machine is client, server and database at once, and 
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +19,9 @@ PATIENCE_S = 120
 ANSWER_S = 60
 REPEATABLE = frozenset({429, 503})
 """What says: nothing was done, or you cannot know; ask again with the same key."""
+
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class NoAnswer(Fault):
@@ -38,8 +42,8 @@ class Reply:
     tries: int
 
     def json(self) -> Any:
-        """The body as JSON."""
-        return msgspec.json.decode(self.body)
+        """The body as JSON; decimals stay exact."""
+        return _decode(self.body)
 
 
 class Connection:
@@ -85,6 +89,16 @@ class Connection:
         Raises: NoAnswer, Unexpected.
         """
         return _accepted(await self._persist(f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode()), path).json()
+
+    async def replace(self, path: str, body: object) -> Any:
+        """Put something where it belongs, which must be accepted; the answer as JSON.
+
+        Raises: NoAnswer, Unexpected.
+        """
+        content = msgspec.json.encode(body)
+        head = f"PUT {path} HTTP/1.1\r\n{self._head}content-type: application/json\r\n"
+        request = f"{head}content-length: {len(content)}\r\n\r\n".encode() + content
+        return _accepted(await self._persist(request), path).json()
 
     async def upload(self, path: str, content: bytes, *, content_type: str, key: str) -> Any:
         """Send a file that must be accepted; the answer as JSON.

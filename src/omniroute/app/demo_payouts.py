@@ -115,9 +115,14 @@ def _payee(corridor: Corridor, number: int, last: str, chosen: random.Random) ->
         known_as = f"{corridor.country}{wallet[3:]}" if corridor.rail == "airtel" else wallet
         return wallet, "", " ".join(wallets.holder(known_as)) if named else ""
     bank = chosen.choice(BANKS)
+    account, name = account_at(bank, f"2{number:05}{last}")
+    return account, bank, name if named else ""
+
+
+def account_at(bank: str, serial: str) -> tuple[str, str]:
+    """The number of an account at a Nigerian bank, with its check digit, and the name the bank knows its holder by."""
     known = directory().find("NG", bank)
     assert known is not None
     assert known.national_code is not None
-    serial = f"2{number:05}{last}"
     account = f"{serial}{check_digit(known.national_code, serial)}"
-    return account, bank, holder(bank, account).name if named else ""
+    return account, holder(bank, account).name
