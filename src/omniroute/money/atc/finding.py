@@ -17,7 +17,7 @@ from omniroute.money.atc.collections_model import RecordCollection
 from omniroute.money.atc.collections_store import SQL, candidates_of
 from omniroute.money.atc.errors import GrantNotFound
 from omniroute.money.atc.model import Grant, GrantStatus, ScopeType
-from omniroute.money.atc.scopes import covers_method
+from omniroute.money.atc.scopes import covers_method, fits
 from omniroute.money.atc.store import read_grants
 
 Chain = tuple[Grant, ...]
@@ -47,8 +47,7 @@ def check_chain(chain: Chain, command: RecordCollection, *, now: datetime) -> No
             detail = f"{grant.reference} is for {grant.collection_type.value}"
             raise OutsideScope(detail, grant=grant.reference, reason="method")
         for scope in grant.scopes:
-            known = facts.get(scope.scope_type, ())
-            if not known or not set(known) <= set(scope.scope_values):
+            if not fits((scope,), facts):
                 detail = f"{grant.reference} is narrowed by {scope.scope_type.value}, which does not fit"
                 raise OutsideScope(detail, grant=grant.reference, reason=scope.scope_type.value)
     if command.collected_from_id in {own.grantee_id, chain[-1].grantor_id}:

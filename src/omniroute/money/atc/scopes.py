@@ -77,8 +77,8 @@ def overlap(one: Scopes, other: Scopes) -> bool:
 
 
 def fits(scopes: Scopes, facts: Mapping[ScopeType, Collection[str]]) -> bool:
-    """Whether something is covered: `facts` tell, by type, what it is. What is not told does not fit."""
-    return all(not set(one.scope_values).isdisjoint(facts.get(one.scope_type, ())) for one in scopes)
+    """Whether something is covered: `facts` tell, by type, all that it is. What is not told does not fit."""
+    return all(facts.get(one.scope_type) and set(facts[one.scope_type]) <= set(one.scope_values) for one in scopes)
 
 
 def covers_method(granted: CollectionType, asked: CollectionType) -> bool:
