@@ -12,7 +12,7 @@ help: ## List the targets
 $(READY): requirements/dev.txt requirements/uv.txt pyproject.toml .ci/setup
 	@.ci/setup
 
-demo: $(READY) ## 100,000 transfers while the database is killed, 2,000 payouts while rails fail and the worker is killed
+demo: $(READY) ## 100,000 transfers while the database is killed, 2,000 payouts while rails fail, 200 collections
 	@$(BIN)/omniroute demo
 
 up: $(READY) ## A running system on an embedded PostgreSQL
