@@ -1,10 +1,17 @@
 """Lines of a bank and what becomes of them, for the tests of the REST door."""
 
+from datetime import timedelta
 from typing import Any
 
 from omniroute.infra.postgres import Database
 from omniroute.kit.ids import parse, uuid7
 from tests.api.makers import CLOCK, Client
+
+
+def around_today() -> dict[str, str]:
+    """Today in any time zone."""
+    today = CLOCK.now().date()
+    return {"start_date": str(today - timedelta(days=1)), "end_date": str(today + timedelta(days=1))}
 
 
 async def write_line(client: Client, worker_db: Database, connection: str, amount_minor: int, text: str) -> str:
@@ -22,11 +29,8 @@ async def write_line(client: Client, worker_db: Database, connection: str, amoun
 
 
 async def reconcile(client: Client, connection: str) -> dict[str, Any]:
-    """A run over today, as shown."""
-    today = CLOCK.now().date().isoformat()
-    made: dict[str, Any] = await client.post(
-        "/reconciliation-runs", {"connection_id": connection, "start_date": today, "end_date": today}
-    )
+    """A run over today, wherever that is, as shown."""
+    made: dict[str, Any] = await client.post("/reconciliation-runs", around_today() | {"connection_id": connection})
     return made
 
 
