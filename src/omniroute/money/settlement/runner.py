@@ -75,10 +75,9 @@ class SettlementRunner:
         async with self._db.tx(readonly=True) as tx:
             waiting = await tx.all(SQL.due_grants, without=self._unmade.waiting())
         for row in waiting:
-            if not _is_due(row, now):
-                continue
             async with self._unmade.of(row.grant_id, tenant=row.tenant_id, grant=row.grant_id):
-                made += await self._make(row, now)
+                if _is_due(row, now):
+                    made += await self._make(row, now)
         return made
 
     async def _make(self, row: Any, now: datetime) -> int:
