@@ -8,6 +8,7 @@ import pytest
 from omniroute.api import Services, create_app
 from omniroute.infra.postgres import Database
 from omniroute.ledger import Poster
+from omniroute.money.atc import Recorder
 from omniroute.parties import access, tenants
 from tests.api.makers import CLOCK, Client, Makers
 from tests.rails import payment_services
@@ -20,10 +21,19 @@ async def services(app_db: Database, worker_db: Database) -> AsyncIterator[Servi
     gate = access.Authenticator(app_db)
     vault = the_vault()
     money = payment_services(app_db, worker_db, vault, CLOCK)
+    recorder = Recorder(app_db, clock=CLOCK, business_day=poster.today)
     yield Services(
-        db=app_db, poster=poster, clock=CLOCK, authenticator=gate, vault=vault, payments=money, worker_db=worker_db
+        db=app_db,
+        poster=poster,
+        clock=CLOCK,
+        authenticator=gate,
+        vault=vault,
+        payments=money,
+        worker_db=worker_db,
+        recorder=recorder,
     )
     await money.initiator.close()
+    await recorder.close()
     await poster.close()
 
 

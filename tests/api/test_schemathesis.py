@@ -29,6 +29,7 @@ from omniroute.infra.postgres import Database
 from omniroute.infra.secrets import FileKeys, Vault
 from omniroute.kit.clock import SystemClock
 from omniroute.ledger import Poster
+from omniroute.money.atc import Recorder
 from omniroute.parties.access import Authenticator
 from tests.rails import payment_services
 
@@ -38,9 +39,10 @@ async def main() -> None:
     poster = Poster(db, lambda tenant_id: clock.now().date())
     worker_db = await Database.open(sys.argv[1], role="omniroute_worker")
     vault = Vault(FileKeys.create(Path(tempfile.mkdtemp())))
+    recorder = Recorder(db, clock=clock, business_day=poster.today)
     services = Services(
         db=db, poster=poster, clock=clock, authenticator=Authenticator(db), vault=vault, worker_db=worker_db,
-        payments=payment_services(db, worker_db, vault, clock),
+        payments=payment_services(db, worker_db, vault, clock), recorder=recorder,
     )
     app = create_app(services, access_log=False)
     await Server(app, address="127.0.0.1", port=int(sys.argv[2]), interface=Interfaces.ASGI).serve()

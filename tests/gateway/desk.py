@@ -17,6 +17,7 @@ from omniroute.infra.http import Reply, Request
 from omniroute.infra.postgres import Database
 from omniroute.kit.clock import SystemClock
 from omniroute.ledger import Poster
+from omniroute.money.atc import Recorder
 from omniroute.parties import access, tenants
 from omniroute.parties.access import BUILT_IN
 from tests.api.makers import Client, Makers
@@ -80,9 +81,10 @@ async def opened(db: Database, worker: Database, metadata: Metadata) -> AsyncIte
     """A desk on a database of its own."""
     poster = Poster(db, lambda tenant_id: CLOCK.now().date())
     money = payment_services(db, worker, the_vault(), CLOCK)
+    recorder = Recorder(db, clock=CLOCK, business_day=poster.today)
     services = Services(
         db=db, poster=poster, clock=CLOCK, authenticator=access.Authenticator(db), vault=the_vault(), payments=money,
-        worker_db=worker,
+        worker_db=worker, recorder=recorder,
     )  # fmt: skip
     try:
         transport = httpx.ASGITransport(create_app(services, access_log=False))
@@ -93,6 +95,7 @@ async def opened(db: Database, worker: Database, metadata: Metadata) -> AsyncIte
                 yield Desk(engine, made, services, {})
     finally:
         await money.initiator.close()
+        await recorder.close()
         await poster.close()
 
 

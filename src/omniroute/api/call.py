@@ -152,6 +152,7 @@ class Services:
     authenticator: Authenticator
     vault: Vault
     payments: PaymentServices
+    recorder: Recorder
     worker_db: Database | None = None
     limits: Limits = Limits()
     registry: CollectorRegistry = field(default_factory=lambda: CollectorRegistry(auto_describe=True))
@@ -160,12 +161,6 @@ class Services:
     proxies: Proxies = field(default_factory=Proxies)
     selection: Selection = field(default_factory=Selection)
     loopback_webhooks_allowed: bool = False
-    recorder: Recorder = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        # Nothing to be chosen: it groups what comes in at this door.
-        made = Recorder(self.db, clock=self.clock, business_day=self.poster.today)
-        object.__setattr__(self, "recorder", made)
 
 
 class Call(msgspec.Struct, frozen=True):

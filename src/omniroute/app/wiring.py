@@ -53,11 +53,13 @@ class Money:
     settlements: SettlementRunner
     returner: desk.Returner
     collector: collections.Collector
+    recorder: atc.Recorder
     grants: atc.GrantExpirer
 
     async def close(self) -> None:
         """Take nothing new, record what is under way, hang up."""
         await self.initiator.close()
+        await self.recorder.close()
         await self.dispatcher.close()
         await self.clients.aclose()
 
@@ -106,6 +108,7 @@ class House:
                 settings.actions_secret,
                 files=self.money.files,
             ),
+            recorder=self.money.recorder,
             worker_db=self.worker_db,
             data_folder=folder if folder.exists() else None,
             public_url=settings.public_url,
@@ -236,6 +239,7 @@ def _money(
         SettlementRunner(worker_db, rulebooks, clock=clock, business_day=days),
         returner,
         collector,
+        atc.Recorder(db, clock=clock, business_day=days, limits=batch_limits(settings)),
         atc.GrantExpirer(worker_db, clock=clock),
     )
 

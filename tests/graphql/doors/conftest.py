@@ -18,6 +18,7 @@ from omniroute.graphql import DoorLimits, Engine, Gate, HttpDoor, Metadata, Serv
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database
 from omniroute.ledger import Poster
+from omniroute.money.atc import Recorder
 from omniroute.parties import access, tenants
 from tests.api.makers import CLOCK
 from tests.graphql.shop import METADATA, metadata, open_shop
@@ -110,9 +111,10 @@ async def system(owner_db: Database, app_db: Database, worker_db: Database) -> A
     vault = the_vault()
     money = payment_services(app_db, worker_db, vault, CLOCK)
     registry = CollectorRegistry()
+    recorder = Recorder(app_db, clock=CLOCK, business_day=poster.today)
     services = Services(
         db=app_db, poster=poster, clock=CLOCK, authenticator=access.Authenticator(app_db), vault=vault,
-        payments=money, worker_db=worker_db, registry=registry,
+        payments=money, worker_db=worker_db, registry=registry, recorder=recorder,
     )  # fmt: skip
     found = door_metadata()
 
@@ -131,6 +133,7 @@ async def system(owner_db: Database, app_db: Database, worker_db: Database) -> A
         made.keys["nothing"] = await make_key(services, made.tenant_id, "keys.read")
         yield made
     await money.initiator.close()
+    await recorder.close()
     await poster.close()
 
 

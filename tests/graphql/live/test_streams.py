@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from omniroute.graphql import LiveLimits
-from omniroute.graphql.live.cohorts import Member
+from omniroute.graphql.live.cohorts import Cohort, Member
 from omniroute.graphql.live.streams import Position
 from tests.graphql.live.world import LEGACY, TRANSPORT, Door, Talk, World, door, record, talking, until
 
@@ -82,6 +82,7 @@ async def test_one_that_stays_open_is_waited_for_when_others_are_settled(world: 
             await world.write(world.one, 2, 4)
             assert await batch(talk) == [2, 4]
             [cohort] = made.hub._cohorts.values()
+            assert isinstance(cohort, Cohort)
             [member] = cohort.members
             assert member.position is not None
             for _ in range(10):

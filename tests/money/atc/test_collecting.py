@@ -221,6 +221,18 @@ async def test_what_we_owe_the_payer_pays_for_a_purchase(net: Network) -> None:
     assert await net.payable(line.shop) == 500
 
 
+async def test_what_is_owed_to_who_has_others_collect_pays_for_nothing(net: Network) -> None:
+    """Cash in a collector's hand is owed to the grantor already; spent for a purchase, it would be paid out twice."""
+    line, other = await make_line(net), await make_line(net)
+    await net.recorded(cash(line.shop, 50_000, line.lower))
+    assert await net.payable(line.maker) >= 3_000
+    before = await net.state()
+    command = cash(line.maker, 3_000, other.lower, method=CollectionType.CREDIT_AGAINST_PURCHASE)
+    assert (await net.refused(command)).code == "atc.wrong_payer"
+    assert await net.state() == before
+    await net.recorded(replace(command, method=CollectionType.CASH))
+
+
 async def test_a_reversal_takes_everything_back(net: Network) -> None:
     line = await make_line(net, cumulative_limit_minor=100_000)
     recorded = await net.recorded(cash(line.shop, 100_000, line.lower, method=CollectionType.CHEQUE))

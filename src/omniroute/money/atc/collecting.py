@@ -34,6 +34,7 @@ from omniroute.money.atc.collections_model import (
     Collection,
     CollectionRequest,
     NotRecorded,
+    RecordCollection,
     Recorded,
     RecordOutcome,
     Source,
@@ -142,6 +143,7 @@ async def _check(
     existing = await find_by_references(tx, [request.command.reference for request in requests])
     used = await find_by_keys(tx, [request.key for request in requests if request.key is not None])
     payers = await _payers(tx, {request.command.collected_from_id for request in requests})
+    grantors = await _root_grantors(tx, requests)
     new: list[int] = []
     seen: set[str] = set()
     for place, request in enumerate(requests):
@@ -157,7 +159,7 @@ async def _check(
             if command.reference in existing:
                 outcomes[place] = _known(request, existing[command.reference])
                 continue
-            _check_payer(command.collected_from_id, payers)
+            _check_payer(command, payers, grantors)
         except Refusal as refusal:
             outcomes[place] = NotRecorded(refusal)
             continue
@@ -186,12 +188,24 @@ async def _payers(tx: Tx, partner_ids: set[UUID]) -> dict[UUID, Partner]:
     return found
 
 
-def _check_payer(partner_id: UUID, payers: dict[UUID, Partner]) -> None:
-    payer = payers.get(partner_id)
+async def _root_grantors(tx: Tx, requests: Sequence[CollectionRequest]) -> set[UUID]:
+    """Who of those whose purchases shall pay is paid what others collect."""
+    buyers = {one.command.collected_from_id for one in requests if one.command.source is Source.PURCHASE}
+    if not buyers:
+        return set()
+    rows = await tx.all(SQL.root_grantors, tenant=tx.tenant, partners=sorted(buyers))
+    return {row.grantor_id for row in rows}
+
+
+def _check_payer(command: RecordCollection, payers: dict[UUID, Partner], grantors: set[UUID]) -> None:
+    payer = payers.get(command.collected_from_id)
     if payer is None:
         raise PartnerNotFound()
     if not payer.is_active:
         raise WrongPayer(f"{payer.code} is closed")
+    if command.source is Source.PURCHASE and payer.partner_id in grantors:
+        # Its payable tells no cash in a collector's hand from money that is with us, and only the latter can pay.
+        raise WrongPayer(f"others collect for {payer.code}, and what it is owed may not be with us: settle it first")
 
 
 def _draft(place: int, request: CollectionRequest, found: Chain | Refusal) -> _Draft:

@@ -27,6 +27,11 @@ SELECT g.grant_id FROM atc_grant g
  ORDER BY g.depth, g.grant_id  -- A parent before its children, as whoever takes them back.
    FOR SHARE OF g
 
+-- name: root_grantors
+-- Which of these partners are paid what others collect for them.
+SELECT DISTINCT g.grantor_id FROM atc_grant g
+ WHERE g.tenant_id = %(tenant)s AND g.grantor_id = ANY (%(partners)s::uuid[]) AND g.parent_id IS NULL
+
 -- name: find_levels_by_reference
 -- All levels of the collections with these references.
 SELECT l.* FROM atc_collection c
