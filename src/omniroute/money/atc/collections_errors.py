@@ -60,8 +60,8 @@ class OutsideScope(Refusal):
 
 
 class WrongPayer(Refusal):
-    """Nobody collects from this partner here: it is closed, or it is the one who collects or who is paid; or its purchases
-    cannot pay, because what it is owed may still be in the hand of somebody who collects for it.
+    """Nobody collects from this partner here: it is closed, or it is the one who collects or who is paid; or its
+    purchases cannot pay, because what it is owed may still be in the hand of somebody who collects for it.
 
     Nothing was recorded. The detail says which.
     """
