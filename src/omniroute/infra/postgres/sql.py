@@ -66,7 +66,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A query that can be read page by page; `orders` by what a caller writes, the usual one first."""
+    """A query that can be read page by page; `orders` by what a caller writes, the usual one first.
+
+    `name` is of the module too: a cursor made under one list is refused by every other.
+    """
 
     name: str
     orders: Mapping[str, Order]
@@ -128,7 +131,7 @@ def load(package: str, file: str = "queries.sql") -> Queries:
         prepare = False if _ANEW in lines else None
         query = Query(name, sql.rstrip().rstrip(";").encode(), " ".join(doc), prepare)
         if keys:
-            listings[name] = Listing(name, {order.sort: order for order in _orders(query, keys)})
+            listings[name] = Listing(f"{package}.{name}", {order.sort: order for order in _orders(query, keys)})
             queries |= {one.name: one for order in listings[name].orders.values() for one in (order.first, order.after)}
         else:
             queries[name] = query
