@@ -60,7 +60,7 @@ class Commands(LazyGroup):
             "omniroute.app.demo",
             "demo",
             "Post a file of transfers while the database is killed, pay a file of payouts over rails that fail while "
-            "the worker is killed, then check the books.",
+            "the worker is killed, collect from retailers and settle with a manufacturer, then check the books.",
         ),
         "sandbox": Lazy(
             "omniroute.app.cli_sandbox",
