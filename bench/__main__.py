@@ -68,7 +68,7 @@ async def main(parts: tuple[str, ...]) -> None:
                 await db.close()
     finally:
         shutil.rmtree(folder)
-    path = report.save(figures)
+        path = report.save(figures)  # What was measured is kept, whatever came after it.
     report.show(figures)
     print(f"written: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 

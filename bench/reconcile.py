@@ -19,7 +19,7 @@ from omniroute.infra.postgres import Database, EmbeddedPostgres
 from omniroute.kit.ids import uuid7
 from omniroute.kit.money import Money
 from omniroute.ledger import AccountType, Leg, Mode, OpenAccount, Side
-from omniroute.money import reconciliation
+from omniroute.money import payments, reconciliation
 from omniroute.money.reconciliation import Entry, EntryKey, Found, Line, Pass
 
 CALL = 4_000
@@ -59,8 +59,7 @@ async def _fill(db: Database, network: Network, world: World, name: str) -> tupl
     async with db.tx(network.tenant_id) as tx:
         asset = OpenAccount(f"float:{name}", name, AccountType.ASSET, CURRENCY)
         other = OpenAccount(f"traded:{name}", name, AccountType.LIABILITY, CURRENCY, mode=Mode.DEFERRED)
-        expense = OpenAccount(f"payments:rail-fees:{CURRENCY}", "Fees", AccountType.EXPENSE, CURRENCY)
-        for opened in (asset, other, expense):
+        for opened in (asset, other, *payments.needed_accounts(CURRENCY)):  # Rails' charges among them.
             await ledger.open_account(tx, opened, now=now, meta=META)
         await tx.connection.execute(
             "INSERT INTO bank_connection (tenant_id, connection_id, code, name, rail, currency, endpoint, operations,"
