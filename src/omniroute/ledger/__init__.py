@@ -21,6 +21,7 @@ from omniroute.ledger.accounts import (
     find_balances,
     list_accounts,
     open_account,
+    open_missing,
     set_limits,
     set_status,
 )
@@ -117,6 +118,7 @@ __all__ = [
     "list_holds",
     "list_transactions",
     "open_account",
+    "open_missing",
     "periods",
     "place_hold",
     "post",

@@ -1,7 +1,7 @@
 """Accounts: opening, describing, limits, status, and charts of accounts from templates."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -153,6 +153,18 @@ async def open_account(tx: Tx, command: OpenAccount, *, now: datetime, meta: Met
         meta,
     )
     return account
+
+
+async def open_missing(tx: Tx, commands: Iterable[OpenAccount], *, now: datetime, meta: Meta) -> None:
+    """Open those that are not there. Those that are stay as they are, whatever name or limits they have by now.
+
+    Raises: what `open_account` raises.
+    """
+    wanted = {account_id(tx.tenant, command.code): command for command in commands}
+    there = await store.find_accounts(tx, list(wanted)) if wanted else {}
+    for account, command in wanted.items():
+        if account not in there:
+            await open_account(tx, command, now=now, meta=meta)
 
 
 async def find_account(tx: Tx, account: UUID) -> Account:

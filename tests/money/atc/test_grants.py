@@ -243,6 +243,16 @@ async def test_references_are_unique(net: Network, owner_db: Database) -> None:
         await net.write(net.wanted(MILL, STALL, reference="ATC-7"))
 
 
+async def test_a_bookkeeper_may_describe_the_account_that_grants_share(net: Network) -> None:
+    await net.active()
+    contra = ledger.account_id(net.org.id, "atc:collected:NGN")
+    async with net.db.tx(net.org.id) as tx:
+        await ledger.describe_account(tx, contra, name="Collected, not ours", meta=META)
+    assert (await net.active(STALL, VAN)).status is GrantStatus.ACTIVE
+    async with net.db.tx(net.org.id) as tx:
+        assert (await ledger.find_account(tx, contra)).name == "Collected, not ours"
+
+
 async def test_a_draft_is_sent_to_approval(net: Network, owner_db: Database) -> None:
     draft = await net.write(net.wanted(is_draft=True))
     async with refused(owner_db, "atc.wrong_status"):

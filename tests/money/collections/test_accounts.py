@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from omniroute import ledger
 from omniroute.infra.postgres import Database
 from omniroute.kit.refusal import Refusal
 from omniroute.money import collections
@@ -31,6 +32,16 @@ async def test_an_account_is_opened_under_a_name_that_was_stored_before(shop: Sh
     assert await shop.on(account) == 0
     assert await shop.events("virtual_account.") == ["virtual_account.requested", "virtual_account.opened"]
     assert await shop.ask(account) == account  # Nothing is to be asked any more.
+
+
+async def test_a_bookkeeper_may_describe_the_accounts_that_virtual_accounts_share(shop: Shop) -> None:
+    await shop.want()
+    unplaced = ledger.account_id(shop.tenant_id, "collections:unplaced:NGN")
+    async with shop.db.tx(shop.tenant_id) as tx:
+        await ledger.describe_account(tx, unplaced, name="To be looked at", meta=META)
+    assert (await shop.open(reference="another")).status is AccountStatus.ACTIVE
+    async with shop.db.tx(shop.tenant_id) as tx:
+        assert (await ledger.find_account(tx, unplaced)).name == "To be looked at"
 
 
 @pytest.mark.parametrize("digits", ["901", "902", "904", "905"])

@@ -10,7 +10,7 @@ from omniroute.infra.postgres import Tx
 from omniroute.kit.currency import exponent
 from omniroute.kit.ids import show
 from omniroute.kit.money import MINOR_MAX, MalformedAmount, Money, Rounding
-from omniroute.ledger.accounts import OpenAccount, find_balances, open_account
+from omniroute.ledger.accounts import OpenAccount, find_balances, open_missing
 from omniroute.ledger.commands import post_transaction
 from omniroute.ledger.errors import ConditionFailed, DuplicateReference, UnknownTransaction
 from omniroute.ledger.fx.errors import QuoteExpired
@@ -71,7 +71,7 @@ async def exchange(
     if now >= quote.expires_at:
         raise QuoteExpired(expires_at=quote.expires_at.isoformat())
     value = await _value(tx, quote, functional, now)
-    await _open_accounts(tx, foreign, functional, now=now, meta=meta)
+    await open_missing(tx, _accounts(foreign, functional), now=now, meta=meta)
     for attempt in range(1, _ATTEMPTS + 1):
         holdings = [await _find_holding(tx, code, functional) for code in foreign]
         trades = {
@@ -144,14 +144,6 @@ def _accounts(foreign: list[str], functional: str) -> list[OpenAccount]:
     result = f"fx/result/{functional}"
     found.append(OpenAccount(result, "Realised exchange result", AccountType.INCOME, functional, Mode.DEFERRED))
     return found
-
-
-async def _open_accounts(tx: Tx, foreign: list[str], functional: str, *, now: datetime, meta: Meta) -> None:
-    wanted = _accounts(foreign, functional)
-    known = await find_balances(tx, [account_id(tx.tenant, command.code) for command in wanted])
-    if len(known) < len(wanted):
-        for command in wanted:
-            await open_account(tx, command, now=now, meta=meta)
 
 
 async def _find_holding(tx: Tx, currency: str, functional: str) -> _Holding:

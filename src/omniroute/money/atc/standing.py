@@ -64,8 +64,8 @@ async def approve_grant(tx: Tx, grant_id: UUID, *, actor: str, now: datetime, me
     await another_person(tx, grant, actor)
     await active_parent(tx, grant.parent_id)
     await active_parties(tx, grant.grantor_id, grant.grantee_id)
-    for account in _accounts(grant):
-        await ledger.open_account(tx, account, now=now, meta=meta)
+    await ledger.open_missing(tx, [_contra_account(grant.currency)], now=now, meta=meta)
+    await ledger.open_account(tx, _collected_account(grant), now=now, meta=meta)
     approved = replace(grant, approved_by=actor, approved_at=now)
     return await _move(tx, approved, GrantStatus.ACTIVE, GrantApproved, None, now=now, meta=meta)
 
@@ -172,27 +172,24 @@ async def _move(
     return moved
 
 
-def _accounts(grant: Grant) -> list[OpenAccount]:
-    """What was collected under a grant, never above its cumulative limit; and what stands against it."""
+def _contra_account(currency: str) -> OpenAccount:
+    """What stands against all that was collected by authority."""
+    code, name = collected_contra_code(currency), f"Collected by authority {currency}"
+    return OpenAccount(code, name, AccountType.ASSET, currency, Mode.DEFERRED)
+
+
+def _collected_account(grant: Grant) -> OpenAccount:
+    """What was collected under a grant, never above its cumulative limit."""
     shown = ids.show("atc", grant.grant_id)
-    return [
-        OpenAccount(
-            collected_contra_code(grant.currency),
-            f"Collected by authority {grant.currency}",
-            AccountType.ASSET,
-            grant.currency,
-            Mode.DEFERRED,
-        ),
-        OpenAccount(
-            collected_code(grant.grant_id),
-            f"Collected under {shown}",
-            AccountType.ASSET,
-            grant.currency,
-            owner_ref=shown,
-            floor_minor=0,
-            ceiling_minor=grant.cumulative_limit_minor,
-        ),
-    ]
+    return OpenAccount(
+        collected_code(grant.grant_id),
+        f"Collected under {shown}",
+        AccountType.ASSET,
+        grant.currency,
+        owner_ref=shown,
+        floor_minor=0,
+        ceiling_minor=grant.cumulative_limit_minor,
+    )
 
 
 def clean_reason(text: str) -> str:

@@ -126,16 +126,12 @@ async def _weigh(tx: Tx, accounts: dict[str, VirtualAccount], found: Sequence[Cr
 
 async def _open_accounts(tx: Tx, inlet: Inlet, drafts: Sequence[_Draft], *, now: datetime, meta: Meta) -> None:
     """The ledger accounts these need that are not there yet."""
-    wanted = {}
+    wanted: list[ledger.OpenAccount] = []
     for currency in {one.credit.amount.currency for one in drafts}:
-        needed = books.shared_accounts(currency)
+        wanted += books.shared_accounts(currency)
         if currency != inlet.currency:
-            needed.append(books.other_float_account(inlet.connection_id, currency))
-        wanted.update({ledger.account_id(tx.tenant, one.code): one for one in needed})
-    there = await ledger.find_accounts(tx, list(wanted))
-    for account_id, account in wanted.items():
-        if account_id not in there:
-            await ledger.open_account(tx, account, now=now, meta=meta)
+            wanted.append(books.other_float_account(inlet.connection_id, currency))
+    await ledger.open_missing(tx, wanted, now=now, meta=meta)
 
 
 async def _post(tx: Tx, inlet: Inlet, drafts: list[_Draft], *, today: date, meta: Meta) -> list[_Draft]:

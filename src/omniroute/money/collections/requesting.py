@@ -53,8 +53,7 @@ async def request_account(
     own = books.own_account(
         account.virtual_account_id, account.currency, ids.show("ptn", account.owner_id), account.wanted_name
     )
-    for one in (own, *books.shared_accounts(account.currency)):
-        await ledger.open_account(tx, one, now=now, meta=meta)
+    await ledger.open_missing(tx, (own, *books.shared_accounts(account.currency)), now=now, meta=meta)
     await events.append(tx, told(VirtualAccountRequested, account), meta)
     return account, True
 

@@ -73,11 +73,9 @@ async def create_connection(
     connection_id = uuid7()
     fields = {**command.secret, CALLBACK_KEY: base64.b64encode(secrets.token_bytes(32)).decode()}
     sealed = await vault.seal_fields(binding(tx.tenant, connection_id), fields)
-    for account in [
-        OpenAccount(float_code(command.code), f"Float {command.name}"[:200], AccountType.ASSET, command.currency),
-        *needed_accounts(command.currency),
-    ]:
-        await ledger.open_account(tx, account, now=now, meta=meta)
+    own = OpenAccount(float_code(command.code), f"Float {command.name}"[:200], AccountType.ASSET, command.currency)
+    await ledger.open_account(tx, own, now=now, meta=meta)
+    await ledger.open_missing(tx, needed_accounts(command.currency), now=now, meta=meta)
     try:
         async with tx.savepoint():
             row = await tx.one(

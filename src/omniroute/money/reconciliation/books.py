@@ -33,9 +33,8 @@ async def open_accounts(tx: Tx, currency: str, *, now: datetime, meta: Meta) -> 
     """The account of roundings, where there is none yet. That of fees comes with the first connection."""
     expense = ledger.AccountType.EXPENSE
     name = f"Differences in reconciliation {currency}"
-    await ledger.open_account(
-        tx, ledger.OpenAccount(differences(currency), name, expense, currency), now=now, meta=meta
-    )
+    account = ledger.OpenAccount(differences(currency), name, expense, currency)
+    await ledger.open_missing(tx, [account], now=now, meta=meta)
 
 
 def difference(

@@ -189,15 +189,8 @@ async def open_accounts(tx: Tx, partner_ids: Collection[UUID], currency: str, *,
 
     Raises: UnknownCurrency.
     """
-    wanted = {
-        ledger.account_id(tx.tenant, one.code): one
-        for partner_id in sorted(set(partner_ids))
-        for one in books.accounts(partner_id, currency)
-    }
-    there = await ledger.find_accounts(tx, list(wanted))
-    for account_id, account in wanted.items():
-        if account_id not in there:
-            await ledger.open_account(tx, account, now=now, meta=meta)
+    wanted = [one for partner_id in sorted(set(partner_ids)) for one in books.accounts(partner_id, currency)]
+    await ledger.open_missing(tx, wanted, now=now, meta=meta)
 
 
 def _told(kind: type[PartnerEvent], partner: Partner) -> PartnerEvent:
