@@ -1,6 +1,5 @@
 """Authority to collect as actions of a Hasura engine: by the rules of the REST door, in the form customers know."""
 
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
@@ -8,17 +7,16 @@ import msgspec
 from msgspec import Meta
 
 from omniroute.api.actions_atc_shapes import CreateGrantInput, grant_asked, grant_told
-from omniroute.api.actions_form import Camel, MalformedAction, action, answer, shape
+from omniroute.api.actions_form import Camel, MalformedAction, action, answer, row_id, shape, written
 from omniroute.api.call import Call
 from omniroute.api.operations import Raw, Reply
 from omniroute.infra.postgres import Tx
-from omniroute.kit import ids
 from omniroute.kit.refusal import Kind, Refusal
 from omniroute.money import atc
 from omniroute.money.atc import Grant, GrantStatus
 from omniroute.money.atc.errors import GrantNotFound
 from omniroute.parties import partners
-from omniroute.parties.access import Permission, PermissionMissing
+from omniroute.parties.access import Permission
 
 T = TypeVar("T")
 Text = Annotated[str, Meta(min_length=1, max_length=500)]
@@ -60,22 +58,6 @@ class UpdateGrantInput(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     set: GrantSetInput = msgspec.field(name="_set")
 
 
-def _grant_id(text: str) -> UUID:
-    try:
-        return ids.parse("atc", text) if text.startswith("atc_") else UUID(text)
-    except ValueError:
-        raise MalformedAction("id: expected a UUID or atc_...") from None
-
-
-async def _written(call: Call, work: Callable[[Tx], Awaitable[T]]) -> T:
-    """The work in a transaction of its own. It is not begun again after a commit that may have happened."""
-    if call.caller.branches is not None:
-        raise PermissionMissing(
-            "the permission must be held in the whole organisation", permission=call.permission or ""
-        )
-    return await call.services.db.run(work, tenant_id=call.tenant_id, idempotent=False)
-
-
 async def _told(tx: Tx, grant: Grant) -> dict[str, Any]:
     named = await partners.find_partners(tx, [grant.grantor_id, grant.grantee_id])
     collected = await atc.find_collected(tx, [grant])
@@ -94,30 +76,30 @@ async def _create(call: Call, given: dict[str, Any]) -> dict[str, Any]:
         grant = await atc.create_grant(tx, command, actor=call.caller.subject, now=call.now, meta=call.meta)
         return await _told(tx, grant)
 
-    return await _written(call, work)
+    return await written(call, work)
 
 
 async def _revoke(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     asked = shape(given, RevokeGrantInput)
-    grant_id = _grant_id(asked.grant_id)
+    grant_id = row_id("atc", asked.grant_id)
 
     async def work(tx: Tx) -> dict[str, Any]:
         revoked = await atc.revoke_grant(tx, grant_id, reason=asked.reason, now=call.now, meta=call.meta)
         return {"id": str(grant_id), "success": True, "effectiveDate": call.now, "revokedCount": len(revoked)}
 
-    return await _written(call, work)
+    return await written(call, work)
 
 
 async def _update(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     asked = shape(given, UpdateGrantInput)
-    grant_id = _grant_id(asked.pk_columns.id)
+    grant_id = row_id("atc", asked.pk_columns.id)
     _check_set(call, asked.set)
 
     async def work(tx: Tx) -> dict[str, Any]:
         stands = (await atc.find_grant(tx, grant_id)).status
         return await _told(tx, await _turn(call, tx, grant_id, stands, asked.set))
 
-    return await _written(call, work)
+    return await written(call, work)
 
 
 async def _turn(call: Call, tx: Tx, grant_id: UUID, stands: GrantStatus, wanted: GrantSetInput) -> Grant:
@@ -157,7 +139,7 @@ def _check_set(call: Call, wanted: GrantSetInput) -> None:
 
 
 async def _find(call: Call, given: dict[str, Any]) -> dict[str, Any] | msgspec.Raw:
-    grant_id = _grant_id(shape(given, GrantKeyInput).id)
+    grant_id = row_id("atc", shape(given, GrantKeyInput).id)
     async with call.services.db.tx(call.tenant_id, branches=call.caller.branches, readonly=True) as tx:
         try:
             return await _told(tx, await atc.find_grant(tx, grant_id))
@@ -171,7 +153,7 @@ async def action_create_atc_grant(call: Call, raw: Raw) -> Reply:
 
     Input: the grant's fields in camelCase, amounts in major units, rates as percentages. Output: the grant.
     """
-    return await answer(call, raw, Permission.ATC_WRITE, _create)
+    return await answer(call, raw, Permission.ATC_WRITE, _create, whole=True)
 
 
 @action("revoke-atc-grant")
@@ -180,7 +162,7 @@ async def action_revoke_atc_grant(call: Call, raw: Raw) -> Reply:
 
     Input: `grantId`, `reason`. Output: `success`, `effectiveDate`, `revokedCount`.
     """
-    return await answer(call, raw, Permission.ATC_WRITE, _revoke)
+    return await answer(call, raw, Permission.ATC_WRITE, _revoke, whole=True)
 
 
 @action("update-atc-grant")
@@ -189,7 +171,7 @@ async def action_update_atc_grant(call: Call, raw: Raw) -> Reply:
 
     Input: `pk_columns` with the `id`, `_set` with the `status`. Output: the grant.
     """
-    return await answer(call, raw, Permission.ATC_APPROVE, _update)
+    return await answer(call, raw, Permission.ATC_APPROVE, _update, whole=True)
 
 
 @action("find-atc-grant")

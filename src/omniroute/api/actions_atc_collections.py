@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from omniroute.api.actions_form import Camel, MalformedAction, action, answer, shape
+from omniroute.api.actions_form import Camel, MalformedAction, action, answer, row_id, shape
 from omniroute.api.actions_payments import amount_of
 from omniroute.api.atc_collections import key_of, own_reference, request_in
 from omniroute.api.atc_collections_shapes import facts_in
@@ -19,7 +19,7 @@ from omniroute.kit.money import decimal_text
 from omniroute.money import atc
 from omniroute.money.atc import Collection, CollectionType, GeoPoint, NotRecorded, RecordCollection
 from omniroute.parties import tenants
-from omniroute.parties.access import Permission, PermissionMissing
+from omniroute.parties.access import Permission
 
 
 class PointInput(Camel):
@@ -57,13 +57,7 @@ class CollectionInput(Camel, kw_only=True):
 
 
 def _id(field: str, prefix: str, text: str | None) -> UUID | None:
-    """An id as rows have it (a UUID), or as the REST door shows it. Raises: MalformedAction."""
-    if text is None:
-        return None
-    try:
-        return ids.parse(prefix, text) if text.startswith(f"{prefix}_") else UUID(text)
-    except ValueError:
-        raise MalformedAction(f"{field}: expected a UUID or {prefix}_...") from None
+    return None if text is None else row_id(prefix, text, field)
 
 
 def _degrees(field: str, given: object) -> Decimal:
@@ -78,13 +72,11 @@ def _degrees(field: str, given: object) -> Decimal:
 
 def _command(asked: CollectionInput, currency: str, reference: str) -> RecordCollection:
     """Raises: MalformedAction, MalformedAmount, UnknownCurrency."""
-    payer = _id("collectedFromId", "ptn", asked.collected_from_id)
-    assert payer is not None
     point = asked.collection_point
     return RecordCollection(
         reference=asked.reference or reference,
         amount_minor=amount_of(asked.amount, asked.amount_minor, currency),
-        collected_from_id=payer,
+        collected_from_id=row_id("ptn", asked.collected_from_id, "collectedFromId"),
         method=asked.collection_method,
         grant_id=_id("atcGrantId", "atc", asked.atc_grant_id),
         grantee_id=_id("granteeId", "ptn", asked.grantee_id),
@@ -137,8 +129,6 @@ def _shown(one: Collection) -> dict[str, Any]:
 
 
 async def _record(call: Call, raw: Raw, given: dict[str, Any]) -> dict[str, Any]:
-    if call.caller.branches is not None:
-        raise PermissionMissing("the permission must be held in the whole organisation", permission=call.permission)
     asked = shape(given, CollectionInput)
     async with call.services.db.tx(call.tenant_id, readonly=True) as tx:
         currency = await _currency(tx, asked)
@@ -163,4 +153,4 @@ async def action_record_collection(call: Call, raw: Raw) -> Reply:
     async def handler(asked: Call, given: dict[str, Any]) -> dict[str, Any]:
         return await _record(asked, raw, given)
 
-    return await answer(call, raw, Permission.ATC_COLLECT, handler)
+    return await answer(call, raw, Permission.ATC_COLLECT, handler, whole=True)

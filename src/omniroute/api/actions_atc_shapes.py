@@ -4,11 +4,10 @@ import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
-from omniroute.api.actions_form import Camel, MalformedAction
+from omniroute.api.actions_form import Camel, MalformedAction, row_id
 from omniroute.api.actions_payments import AccountDetails, amount_of, payee_of
 from omniroute.api.atc_grants_shapes import CommissionKind, HowOften, Means, Narrowing, Scope
 from omniroute.api.payments_shapes import payee_in
@@ -82,13 +81,6 @@ class CreateGrantInput(Camel, kw_only=True):
     draft: bool | None = None
 
 
-def _uuid(prefix: str, field: str, text: str) -> UUID:
-    try:
-        return ids.parse(prefix, text) if text.startswith(f"{prefix}_") else UUID(text)
-    except ValueError:
-        raise MalformedAction(f"{field}: expected a UUID or {prefix}_...") from None
-
-
 def _instant(field: str, text: str | None) -> datetime | None:
     if text is None:
         return None
@@ -133,8 +125,8 @@ def grant_asked(asked: CreateGrantInput) -> CreateGrant:
         for number, one in enumerate(asked.commission_tiers or (), 1)
     ]
     return CreateGrant(
-        grantor_id=_uuid("ptn", "grantorId", asked.grantor_id),
-        grantee_id=_uuid("ptn", "granteeId", asked.grantee_id),
+        grantor_id=row_id("ptn", asked.grantor_id, "grantorId"),
+        grantee_id=row_id("ptn", asked.grantee_id, "granteeId"),
         scope=ScopeKind(asked.scope),
         collection_type=CollectionType(asked.collection_type),
         currency=currency,
@@ -159,7 +151,7 @@ def grant_asked(asked: CreateGrantInput) -> CreateGrant:
         cumulative_limit_minor=_minor(asked.cumulative_limit, currency),
         effective_from=_instant("effectiveFrom", asked.effective_from),
         effective_to=_instant("effectiveTo", asked.effective_to),
-        parent_id=None if asked.parent_atc_id is None else _uuid("atc", "parentAtcId", asked.parent_atc_id),
+        parent_id=None if asked.parent_atc_id is None else row_id("atc", asked.parent_atc_id, "parentAtcId"),
         reference=asked.reference,
         terms_document_url=asked.terms_document_url,
         is_draft=asked.draft or False,

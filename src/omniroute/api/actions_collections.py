@@ -6,11 +6,10 @@ action tells how it stands.
 
 from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 from msgspec import Meta
 
-from omniroute.api.actions_form import Camel, MalformedAction, action, answer, shape
+from omniroute.api.actions_form import Camel, action, answer, row_id, shape
 from omniroute.api.actions_payments import amount_of
 from omniroute.api.call import Call
 from omniroute.api.operations import Raw, Reply
@@ -20,7 +19,7 @@ from omniroute.kit import ids
 from omniroute.kit.refusal import Fault
 from omniroute.money import collections
 from omniroute.money.collections import CollectionRules, OwnerType, RequestAccount, VirtualAccount
-from omniroute.parties.access import Permission, PermissionMissing
+from omniroute.parties.access import Permission
 
 log = logger("omniroute.collections")
 
@@ -52,11 +51,6 @@ class VirtualAccountInput(Camel, kw_only=True):
 
 def _command(asked: VirtualAccountInput) -> RequestAccount:
     """Raises: MalformedAction, MalformedAmount, UnknownCurrency."""
-    try:
-        owner = asked.owner_id
-        owner_id = ids.parse("ptn", owner) if owner.startswith("ptn_") else UUID(owner)
-    except ValueError:
-        raise MalformedAction("ownerId: expected a UUID or ptn_...") from None
     given = asked.collection_rules or RulesInput()
 
     def minor(amount: object) -> int | None:
@@ -66,7 +60,7 @@ def _command(asked: VirtualAccountInput) -> RequestAccount:
         minor(given.min_amount), minor(given.max_amount), minor(given.exact_amount), given.single_use
     )
     return RequestAccount(
-        owner_id=owner_id,
+        owner_id=row_id("ptn", asked.owner_id, "ownerId"),
         owner_type=asked.owner_type,
         currency=asked.currency,
         reference=asked.reference,
@@ -100,10 +94,6 @@ def _shown(account: VirtualAccount) -> dict[str, Any]:
 
 
 async def _create(call: Call, given: dict[str, Any]) -> dict[str, Any]:
-    if call.caller.branches is not None:
-        raise PermissionMissing(
-            "the permission must be held in the whole organisation", permission=Permission.COLLECTIONS_WRITE
-        )
     command = _command(shape(given, VirtualAccountInput))
     db, links = call.services.db, call.services.payments.links
 
@@ -132,4 +122,4 @@ async def action_create_virtual_account(call: Call, raw: Raw) -> Reply:
     `collectionRules`, `metadata`, `reference`, `customerEmail`. Output: the account; `accountNumber` is null while its
     `status` is REQUESTED.
     """
-    return await answer(call, raw, Permission.COLLECTIONS_WRITE, _create)
+    return await answer(call, raw, Permission.COLLECTIONS_WRITE, _create, whole=True)

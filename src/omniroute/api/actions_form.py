@@ -22,6 +22,7 @@ from omniroute.parties import access, tenants
 from omniroute.parties.access import Caller, CredentialsUnknown, Permission
 
 SECRET = "x-omniroute-actions-secret"  # noqa: S105 - the name of a header.
+VARIABLES = "session variables"
 T = TypeVar("T")
 
 
@@ -72,11 +73,14 @@ def action(name: str, *, reply: Any = ActionOut) -> Callable[[Callable[[Call, Ra
     )
 
 
-async def answer(call: Call, raw: Raw, permission: Permission, handler: Handler) -> Reply:
-    """Work an action; what is refused comes back in the engine's form, with a status it passes on."""
+async def answer(call: Call, raw: Raw, permission: Permission, handler: Handler, *, whole: bool = False) -> Reply:
+    """Work an action; what is refused comes back in the engine's form, with a status it passes on.
+
+    `whole`: the permission must be held in the whole organisation, not just in some branches.
+    """
     try:
         payload = _read(raw.body)
-        caller = (await _caller(call, raw, payload)).require(permission)
+        caller = (await _caller(call, raw, payload)).require(permission, whole=whole)
         asked = msgspec.structs.replace(call, gate=caller, whole=caller, permission=str(permission))
         return Reply(await handler(asked, _unwrapped(payload.input)))
     except Refusal as refusal:
@@ -107,12 +111,12 @@ def shape(value: object, kind: type[T]) -> T:
         raise MalformedAction(bodies.shown(str(error))) from error
 
 
-def row_id(prefix: str, text: str) -> UUID:
-    """An id as rows have it (a UUID), or as the REST door shows it. Raises: MalformedAction."""
+def row_id(prefix: str, text: str, field: str = "id") -> UUID:
+    """An id as rows have it (a UUID), or as the REST door shows it. Raises: MalformedAction, naming the `field`."""
     try:
         return ids.parse(prefix, text) if text.startswith(f"{prefix}_") else UUID(text)
     except ValueError:
-        raise MalformedAction(f"id: expected a UUID or {prefix}_...") from None
+        raise MalformedAction(f"{field}: expected a UUID or {prefix}_...") from None
 
 
 async def written(call: Call, work: Callable[[Tx], Awaitable[T]]) -> T:
@@ -134,9 +138,9 @@ async def _caller(call: Call, raw: Raw, payload: ActionIn) -> Caller:
     if not secret or not hmac.compare_digest(shown.encode(), secret.encode()):
         raise CredentialsUnknown()
     variables = {name.lower(): str(value) for name, value in payload.session_variables.items()}
-    tenant_id = _uuid("org", variables.get("x-hasura-tenant-id", ""))
+    tenant_id = row_id("org", variables.get("x-hasura-tenant-id", ""), VARIABLES)
     user = variables.get("x-hasura-user-id", "")
-    user_id = _uuid("usr", user)
+    user_id = row_id("usr", user, VARIABLES)
     async with call.services.db.tx(tenant_id, readonly=True) as tx:
         organisation = await tenants.get_organisation(tx)
         if organisation.status != "active":
@@ -159,11 +163,4 @@ def _branches(text: str | None) -> tuple[UUID, ...] | None:
         return None
     if not text.startswith("{") or not text.endswith("}"):
         raise MalformedAction("session variables: branches are written as {UUID,UUID}")
-    return tuple(_uuid("brn", one.strip()) for one in text[1:-1].split(",") if one.strip())
-
-
-def _uuid(prefix: str, text: str) -> UUID:
-    try:
-        return ids.parse(prefix, text) if text.startswith(f"{prefix}_") else UUID(text)
-    except ValueError:
-        raise MalformedAction(f"session variables: expected a UUID or {prefix}_...") from None
+    return tuple(row_id("brn", one.strip(), VARIABLES) for one in text[1:-1].split(",") if one.strip())

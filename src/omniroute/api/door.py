@@ -37,7 +37,7 @@ from omniroute.infra import idempotency
 from omniroute.infra.postgres import DatabaseUnavailable, StatementTimeout, Tx, WriteConflict
 from omniroute.infra.secrets import KeysUnavailable
 from omniroute.kit.refusal import Kind, Refusal
-from omniroute.parties.access import Caller, Permission, PermissionMissing
+from omniroute.parties.access import Caller, Permission
 
 # A refusal of these kinds is an outcome: it is kept and repeated. The others say "not now" or "not you".
 KEPT_KINDS = frozenset(
@@ -133,11 +133,7 @@ def _admit(
         if op.access is Access.TENANT and not caller.is_of(request.path["tenant"]):
             raise RouteNotFound()
         if op.permission is not None:
-            caller = caller.require(op.permission)
-            if op.whole and caller.branches is not None:
-                raise PermissionMissing(
-                    "the permission must be held in the whole organisation", permission=op.permission
-                )
+            caller = caller.require(op.permission, whole=op.whole)
     for text in request.path.values():
         bodies.check_text(text)
     headers = request.headers

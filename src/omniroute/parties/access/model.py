@@ -124,18 +124,21 @@ class Caller:
             return self.holds(permission)
         return all(self.holds(permission, branch) for branch in branches)
 
-    def require(self, permission: Permission) -> "Caller":
+    def require(self, permission: Permission, *, whole: bool = False) -> "Caller":
         """This caller, narrowed to where it holds the permission: open the transaction with its `branches`.
 
-        Raises: PermissionMissing when it holds the permission nowhere.
+        Raises: PermissionMissing when it holds the permission nowhere; with `whole`, when only in some branches.
         """
         held = [scope for scope in self.all_scopes() if permission in scope.permissions]
         if not held:
             raise PermissionMissing(permission=str(permission))
-        if not self.scopes:
-            return self
-        permissions, branches = broadest(tuple(held))
-        return replace(self, permissions=permissions, branches=branches)
+        narrowed = self
+        if self.scopes:
+            permissions, branches = broadest(tuple(held))
+            narrowed = replace(self, permissions=permissions, branches=branches)
+        if whole and narrowed.branches is not None:
+            raise PermissionMissing("the permission must be held in the whole organisation", permission=str(permission))
+        return narrowed
 
     def is_of(self, organisation: str) -> bool:
         """Whether the text of a path (`{tenant}`: slug or org_ id) names this caller's organisation."""
