@@ -8,7 +8,8 @@
 It is put off longer each time. A database that is away is nobody's trouble in particular: that ends the round.
 """
 
-from collections.abc import AsyncIterator, Hashable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Hashable, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
@@ -22,10 +23,24 @@ from omniroute.kit.refusal import Fault, Refusal
 log = logger("omniroute.workers")
 
 K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
 
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (5, 30, 60, 300, 900))
 FORGET = timedelta(hours=1)
 """How long after its turn an item is remembered that did not come again: somebody else has done it, or ended it."""
+
+
+async def together(tasks: Iterable[Awaitable[T]]) -> list[T]:
+    """All at once: one that hangs keeps nobody else waiting, and none is left behind unheard.
+
+    Raises: what the first of them raised, when all have ended.
+    """
+    done: list[T] = []
+    for one in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(one, BaseException):
+            raise one
+        done.append(one)
+    return done
 
 
 class Setbacks(Generic[K]):

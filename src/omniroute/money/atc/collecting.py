@@ -142,7 +142,7 @@ async def _check(
     """What remains after form, duplicates, payers, grants and their largest amounts; refusals go to `outcomes`."""
     existing = await find_by_references(tx, [request.command.reference for request in requests])
     used = await find_by_keys(tx, [request.key for request in requests if request.key is not None])
-    payers = await _payers(tx, {request.command.collected_from_id for request in requests})
+    payers = await partners.look_up_partners(tx, [request.command.collected_from_id for request in requests])
     grantors = await _root_grantors(tx, requests)
     new: list[int] = []
     seen: set[str] = set()
@@ -172,20 +172,6 @@ async def _check(
         except Refusal as refusal:
             outcomes[place] = NotRecorded(refusal)
     return drafts
-
-
-async def _payers(tx: Tx, partner_ids: set[UUID]) -> dict[UUID, Partner]:
-    try:
-        return await partners.find_partners(tx, partner_ids)
-    except PartnerNotFound:
-        pass
-    found: dict[UUID, Partner] = {}
-    for partner_id in partner_ids:
-        try:
-            found[partner_id] = await partners.find_partner(tx, partner_id)
-        except PartnerNotFound:
-            continue
-    return found
 
 
 async def _root_grantors(tx: Tx, requests: Sequence[CollectionRequest]) -> set[UUID]:

@@ -4,13 +4,12 @@ Rounds may run in several processes. What providers are asked about one by one i
 are read from where they were left, with some overlap, because booking twice is booking once.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from omniroute.infra.postgres import Database, Tx
-from omniroute.infra.setbacks import Setbacks
+from omniroute.infra.setbacks import Setbacks, together
 from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
 from omniroute.kit.refusal import Fault
@@ -77,7 +76,7 @@ class Collector:
             async with self._opening.of(account_id, tenant=tenant_id, account=account_id):
                 await open_now(self._db, self._links, tenant_id, account_id, clock=self._clock)
 
-        await asyncio.gather(*[one(row.tenant_id, row.virtual_account_id) for row in due])
+        await together([one(row.tenant_id, row.virtual_account_id) for row in due])
         return len(due)
 
     async def expire_due(self) -> int:
@@ -111,7 +110,7 @@ class Collector:
             async with self._asking.of(connection_id, tenant=tenant_id, connection=connection_id):
                 await self._ask(tenant_id, connection_id, names)
 
-        await asyncio.gather(*[one(*key, names) for key, names in by_connection.items()])
+        await together([one(*key, names) for key, names in by_connection.items()])
         return len(due)
 
     async def _ask(self, tenant_id: UUID, connection_id: UUID, names: list[str]) -> None:
@@ -176,7 +175,7 @@ class Collector:
                 return await self.fetch(tenant_id, connection_id, until)
             return 0
 
-        return sum(await asyncio.gather(*[one(row.tenant_id, row.connection_id, row.fetched_until) for row in due]))
+        return sum(await together([one(row.tenant_id, row.connection_id, row.fetched_until) for row in due]))
 
     async def fetch(self, tenant_id: UUID, connection_id: UUID, until: datetime) -> int:
         """Book what a provider's list has from `until` on (and a while before); how much of it was new.

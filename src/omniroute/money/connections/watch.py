@@ -1,6 +1,5 @@
 """Looking after connections: is the rail there, what does it say we hold, is our float low."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -10,6 +9,7 @@ from omniroute import ledger
 from omniroute.infra import events
 from omniroute.infra.events import Meta
 from omniroute.infra.postgres import Database, Tx
+from omniroute.infra.setbacks import together
 from omniroute.infra.telemetry import logger
 from omniroute.kit.clock import Clock
 from omniroute.kit.refusal import Fault, Refusal
@@ -41,11 +41,7 @@ async def watch(db: Database, links: Links, *, clock: Clock, limit: int = 50) ->
     now = clock.now()
     async with db.tx(readonly=True) as tx:
         due = await tx.all(SQL.watched_connections, before=now - EVERY, limit=limit)
-    # All at once: one that hangs keeps nobody else waiting.
-    looks = [_watch_one(db, links, row.tenant_id, row.connection_id, clock) for row in due]
-    for fault in await asyncio.gather(*looks, return_exceptions=True):
-        if fault is not None:
-            raise fault
+    await together([_watch_one(db, links, row.tenant_id, row.connection_id, clock) for row in due])
     return len(due)
 
 

@@ -5,14 +5,13 @@ credit under the name of a paid attempt     -> given back
 nothing there, and the statement is whole   -> lets "not found" be believed where the rail's policy asks for that
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from omniroute.infra.postgres import BoolArray, Database, Int8Array, TextArray, TimestampArray, Tx
-from omniroute.infra.setbacks import Setbacks
+from omniroute.infra.setbacks import Setbacks, together
 from omniroute.kit.clock import Clock
 from omniroute.kit.refusal import Fault
 from omniroute.money.payments import outcomes, store
@@ -55,13 +54,7 @@ class StatementReader:
                 without=self._trouble.waiting(),
                 limit=limit,
             )
-        tries = [self._try(row.tenant_id, row.connection_id) for row in due]
-        new = 0
-        for found in await asyncio.gather(*tries, return_exceptions=True):  # Nobody is left behind unheard.
-            if isinstance(found, BaseException):
-                raise found
-            new += found
-        return new
+        return sum(await together([self._try(row.tenant_id, row.connection_id) for row in due]))
 
     async def _try(self, tenant_id: UUID, connection_id: UUID) -> int:
         """Read one connection's statement, if it can be read; one that cannot is nobody else's trouble."""

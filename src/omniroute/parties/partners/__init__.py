@@ -16,6 +16,7 @@ from omniroute.parties.partners.service import (
     find_partner_by_code,
     find_partners,
     list_partners,
+    look_up_partners,
     open_accounts,
     update_partner,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "find_partners",
     "in_hand",
     "list_partners",
+    "look_up_partners",
     "open_accounts",
     "payable",
     "update_partner",

@@ -140,11 +140,17 @@ async def find_partners(tx: Tx, partner_ids: Iterable[UUID]) -> dict[UUID, Partn
     Raises: PartnerNotFound, when one of them is not there.
     """
     wanted = set(partner_ids)
-    rows = await tx.all(SQL.find_partners, tenant=tx.tenant, partners=sorted(wanted)) if wanted else []
-    found = {row.partner_id: partner_of(row) for row in rows}
+    found = await look_up_partners(tx, wanted)
     if len(found) < len(wanted):
         raise PartnerNotFound(partner=ids.show("ptn", min(wanted - found.keys())))
     return found
+
+
+async def look_up_partners(tx: Tx, partner_ids: Iterable[UUID]) -> dict[UUID, Partner]:
+    """Those of these partners that are there, by id."""
+    wanted = sorted(set(partner_ids))
+    rows = await tx.all(SQL.find_partners, tenant=tx.tenant, partners=wanted) if wanted else []
+    return {row.partner_id: partner_of(row) for row in rows}
 
 
 async def find_partner_by_code(tx: Tx, code: str) -> Partner:
